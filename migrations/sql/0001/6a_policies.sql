@@ -1,0 +1,294 @@
+-- Generated: python -m pyfi.db.generated --write. Do not edit.
+
+create function pg_temp.grant_columns(p_verb text, p_table text, p_which text, p_columns text[], p_group text)
+  returns void language plpgsql as $$
+declare v_columns text;
+begin
+  select string_agg(format('%I', column_name), ', ' order by ordinal_position) into v_columns
+    from information_schema.columns
+    where table_schema = 'pyfi' and table_name = p_table and (column_name = any (p_columns)) = (p_which = 'only');
+  execute format('grant %s (%s) on pyfi.%I to %s', p_verb, v_columns, p_table, p_group);
+end $$;
+
+create policy agent_select on pyfi.agent for select to {{flow_user}}
+  using ((owner_id = (select access.mine('LS_AGENTS')) or network_id = any ((select access.networks('LS_AGENTS'))::uuid[]) or (select access.wide('LS_AGENTS'))));
+create policy agent_insert on pyfi.agent for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_AGENT')) and node_id in (select id from pyfi.node) and network_id in (select id from pyfi.network));
+create policy agent_update on pyfi.agent for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE_AGENT')) or network_id = any ((select access.networks('UPDATE_AGENT'))::uuid[]) or (select access.wide('UPDATE_AGENT'))))
+  with check ((owner_id = (select access.mine('UPDATE_AGENT')) or network_id = any ((select access.networks('UPDATE_AGENT'))::uuid[]) or (select access.wide('UPDATE_AGENT'))) and node_id in (select id from pyfi.node) and network_id in (select id from pyfi.network));
+create policy agent_delete on pyfi.agent for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_AGENT')) or network_id = any ((select access.networks('DELETE_AGENT'))::uuid[]) or (select access.wide('DELETE_AGENT'))));
+grant select, insert, update, delete on pyfi.agent to {{flow_user}};
+
+create policy argument_select on pyfi.argument for select to {{flow_user}}
+  using (task_id in (select id from pyfi.task));
+create policy argument_insert on pyfi.argument for insert to {{flow_user}}
+  with check (task_id in (select t.id from pyfi.task t where t.processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('ADD_TASK')) or p.network_id = any ((select access.networks('ADD_TASK'))::uuid[]) or (select access.wide('ADD_TASK'))))));
+create policy argument_delete on pyfi.argument for delete to {{flow_user}}
+  using (task_id in (select t.id from pyfi.task t where t.processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('ADD_TASK')) or p.network_id = any ((select access.networks('ADD_TASK'))::uuid[]) or (select access.wide('ADD_TASK'))))));
+grant select, insert, delete on pyfi.argument to {{flow_user}};
+
+create policy audit_select on pyfi.audit for select to {{flow_user}}
+  using (user_id = (select access.me()) or owner_id = (select access.me()) or (select access.is_admin()));
+grant select on pyfi.audit to {{flow_user}};
+
+create policy audit_head_select on pyfi.audit_head for select to {{flow_user}}
+  using ((select access.is_admin()));
+grant select on pyfi.audit_head to {{flow_user}};
+
+create policy backlog_select on pyfi.backlog for select to {{flow_user}}
+  using (queue_id in (select id from pyfi.queue));
+grant select on pyfi.backlog to {{flow_user}};
+
+create policy call_select on pyfi.call for select to {{flow_user}}
+  using (owner_id = (select access.me()) or socket_owner_id = (select access.me()) or socket_id = any ((select access.sockets('READ'))::uuid[]) or (select access.wide('READ')));
+grant select on pyfi.call to {{flow_user}};
+
+create policy counter_select on pyfi.counter for select to {{flow_user}}
+  using ((select access.wide('READ')));
+grant select on pyfi.counter to {{flow_user}};
+
+create policy deployment_select on pyfi.deployment for select to {{flow_user}}
+  using (processor_id in (select id from pyfi.processor));
+create policy deployment_insert on pyfi.deployment for insert to {{flow_user}}
+  with check (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('ADD_DEPLOYMENT')) or p.network_id = any ((select access.networks('ADD_DEPLOYMENT'))::uuid[]) or (select access.wide('ADD_DEPLOYMENT')))) and node_id in (select id from pyfi.node));
+create policy deployment_update on pyfi.deployment for update to {{flow_user}}
+  using (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('EDIT_PROCESSOR_CONFIG')) or p.network_id = any ((select access.networks('EDIT_PROCESSOR_CONFIG'))::uuid[]) or (select access.wide('EDIT_PROCESSOR_CONFIG')))))
+  with check (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('EDIT_PROCESSOR_CONFIG')) or p.network_id = any ((select access.networks('EDIT_PROCESSOR_CONFIG'))::uuid[]) or (select access.wide('EDIT_PROCESSOR_CONFIG')))) and node_id in (select id from pyfi.node));
+create policy deployment_delete on pyfi.deployment for delete to {{flow_user}}
+  using (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('EDIT_PROCESSOR_CONFIG')) or p.network_id = any ((select access.networks('EDIT_PROCESSOR_CONFIG'))::uuid[]) or (select access.wide('EDIT_PROCESSOR_CONFIG')))));
+grant select, insert, update, delete on pyfi.deployment to {{flow_user}};
+
+create policy event_select on pyfi.event for select to {{flow_user}}
+  using (exists (select from pyfi.call c where c.id = call_id));
+grant select on pyfi.event to {{flow_user}};
+
+create policy file_select on pyfi.file for select to {{flow_user}}
+  using ((owner_id = (select access.mine('READ')) or network_id = any ((select access.networks('READ'))::uuid[]) or (select access.wide('READ'))));
+create policy file_insert on pyfi.file for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('CREATE')) and network_id in (select id from pyfi.network));
+create policy file_update on pyfi.file for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))))
+  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and network_id in (select id from pyfi.network));
+create policy file_delete on pyfi.file for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE')) or network_id = any ((select access.networks('DELETE'))::uuid[]) or (select access.wide('DELETE'))));
+grant select, insert, update, delete on pyfi.file to {{flow_user}};
+
+create policy flow_select on pyfi.flow for select to {{flow_user}}
+  using ((owner_id = (select access.mine('READ')) or network_id = any ((select access.networks('READ'))::uuid[]) or (select access.wide('READ'))));
+create policy flow_insert on pyfi.flow for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('CREATE')) and network_id in (select id from pyfi.network) and (file_id is null or file_id in (select id from pyfi.file)));
+create policy flow_update on pyfi.flow for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))))
+  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and network_id in (select id from pyfi.network) and (file_id is null or file_id in (select id from pyfi.file)));
+create policy flow_delete on pyfi.flow for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE')) or network_id = any ((select access.networks('DELETE'))::uuid[]) or (select access.wide('DELETE'))));
+grant select, insert, update, delete on pyfi.flow to {{flow_user}};
+
+create policy frame_select on pyfi.frame for select to {{flow_user}}
+  using (exists (select from pyfi.call c where c.id = call_id));
+grant select on pyfi.frame to {{flow_user}};
+
+create policy gate_select on pyfi.gate for select to {{flow_user}}
+  using (((owner_id = (select access.mine('LS_PLUGS')) or (select access.wide('LS_PLUGS'))) or plug_id in (select e.id from pyfi.plug e where e.source_id = any ((select access.sockets('LS_PLUGS'))::uuid[]))));
+create policy gate_insert on pyfi.gate for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_PLUG')) and plug_id in (select id from pyfi.plug));
+create policy gate_update on pyfi.gate for update to {{flow_user}}
+  using (((owner_id = (select access.mine('UPDATE_PLUG')) or (select access.wide('UPDATE_PLUG'))) or plug_id in (select e.id from pyfi.plug e where e.source_id = any ((select access.sockets('UPDATE_PLUG'))::uuid[]))))
+  with check (((owner_id = (select access.mine('UPDATE_PLUG')) or (select access.wide('UPDATE_PLUG'))) or plug_id in (select e.id from pyfi.plug e where e.source_id = any ((select access.sockets('UPDATE_PLUG'))::uuid[]))) and plug_id in (select id from pyfi.plug));
+create policy gate_delete on pyfi.gate for delete to {{flow_user}}
+  using (((owner_id = (select access.mine('DELETE_PLUG')) or (select access.wide('DELETE_PLUG'))) or plug_id in (select e.id from pyfi.plug e where e.source_id = any ((select access.sockets('DELETE_PLUG'))::uuid[]))));
+grant select, insert, update, delete on pyfi.gate to {{flow_user}};
+
+create policy junction_select on pyfi.junction for select to {{flow_user}}
+  using (exists (select from pyfi.call c where c.id = root_id));
+grant select on pyfi.junction to {{flow_user}};
+
+create policy log_select on pyfi.log for select to {{flow_user}}
+  using (exists (select from pyfi.call c where c.id = call_id) or case when (select access.scope('READ_LOG')) in ('network', 'all') then access.reads_log(call_id) else false end);
+grant select on pyfi.log to {{flow_user}};
+
+create policy login_select on pyfi.login for select to {{flow_user}}
+  using (user_id = (select access.me()) or (select access.wide('READ_USER')));
+create policy login_insert on pyfi.login for insert to {{flow_user}}
+  with check (user_id = (select access.me()));
+grant select on pyfi.login to {{flow_user}};
+select pg_temp.grant_columns('insert', 'login', 'only', array['program'], '{{flow_user}}');
+
+create policy member_select on pyfi.member for select to {{flow_user}}
+  using (user_id = (select access.me()) or network_id in (select id from pyfi.network));
+grant select on pyfi.member to {{flow_user}};
+
+create policy network_select on pyfi.network for select to {{flow_user}}
+  using (name = 'default' or id = any ((select access.joined())::uuid[]) or (owner_id = (select access.mine('READ')) or (select access.wide('READ'))));
+create policy network_insert on pyfi.network for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('CREATE')));
+create policy network_update on pyfi.network for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE')) or id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))))
+  with check ((owner_id = (select access.mine('UPDATE')) or id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))));
+create policy network_delete on pyfi.network for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE')) or id = any ((select access.networks('DELETE'))::uuid[]) or (select access.wide('DELETE'))));
+grant select, insert, update, delete on pyfi.network to {{flow_user}};
+
+create policy node_select on pyfi.node for select to {{flow_user}}
+  using ((owner_id = (select access.mine('LS_NODES')) or network_id = any ((select access.networks('LS_NODES'))::uuid[]) or (select access.wide('LS_NODES'))));
+create policy node_insert on pyfi.node for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_NODE')) and (network_id in (select n.id from pyfi.network n where n.owner_id = (select access.me())) or network_id = any ((select access.networks('ADD_NODE'))::uuid[]) or (select access.wide('ADD_NODE'))) and (scheduler_id is null or scheduler_id in (select id from pyfi.scheduler)));
+create policy node_update on pyfi.node for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE_NODE')) or network_id = any ((select access.networks('UPDATE_NODE'))::uuid[]) or (select access.wide('UPDATE_NODE'))))
+  with check ((owner_id = (select access.mine('UPDATE_NODE')) or network_id = any ((select access.networks('UPDATE_NODE'))::uuid[]) or (select access.wide('UPDATE_NODE'))) and (network_id in (select n.id from pyfi.network n where n.owner_id = (select access.me())) or network_id = any ((select access.networks('UPDATE_NODE'))::uuid[]) or (select access.wide('UPDATE_NODE'))) and (scheduler_id is null or scheduler_id in (select id from pyfi.scheduler)));
+create policy node_delete on pyfi.node for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_NODE')) or network_id = any ((select access.networks('DELETE_NODE'))::uuid[]) or (select access.wide('DELETE_NODE'))));
+grant select, delete on pyfi.node to {{flow_user}};
+select pg_temp.grant_columns('insert', 'node', 'but', array['login', 'worker_login'], '{{flow_user}}');
+select pg_temp.grant_columns('update', 'node', 'but', array['login', 'worker_login'], '{{flow_user}}');
+
+create policy outbox_select on pyfi.outbox for select to {{flow_user}}
+  using ((select access.wide('READ')));
+grant select on pyfi.outbox to {{flow_user}};
+
+create policy payload_select on pyfi.payload for select to {{flow_user}}
+  using (false);
+
+create policy piece_select on pyfi.piece for select to {{flow_user}}
+  using (false);
+
+create policy plug_select on pyfi.plug for select to {{flow_user}}
+  using ((owner_id = (select access.mine('LS_PLUGS')) or source_id = any ((select access.sockets('LS_PLUGS'))::uuid[]) or (select access.wide('LS_PLUGS'))));
+create policy plug_insert on pyfi.plug for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_PLUG')) and exists (select from pyfi.socket e where e.id = plug.source_id and (e.owner_id = plug.owner_id or (e.owner_id = (select access.mine('UPDATE_SOCKET')) or e.id = any ((select access.sockets('UPDATE_SOCKET'))::uuid[]) or (select access.wide('UPDATE_SOCKET'))))) and exists (select from pyfi.socket e where e.id = plug.target_id and (e.owner_id = plug.owner_id or (e.owner_id = (select access.mine('RUN_TASK')) or e.id = any ((select access.sockets('RUN_TASK'))::uuid[]) or (select access.wide('RUN_TASK'))))) and exists (select from pyfi.queue e where e.id = plug.queue_id and (e.owner_id = plug.owner_id or (e.owner_id = (select access.mine('UPDATE_QUEUE')) or e.network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))))));
+create policy plug_update on pyfi.plug for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE_PLUG')) or source_id = any ((select access.sockets('UPDATE_PLUG'))::uuid[]) or (select access.wide('UPDATE_PLUG'))))
+  with check ((owner_id = (select access.mine('UPDATE_PLUG')) or source_id = any ((select access.sockets('UPDATE_PLUG'))::uuid[]) or (select access.wide('UPDATE_PLUG'))) and exists (select from pyfi.socket e where e.id = plug.source_id and (e.owner_id = plug.owner_id or (e.owner_id = (select access.mine('UPDATE_SOCKET')) or e.id = any ((select access.sockets('UPDATE_SOCKET'))::uuid[]) or (select access.wide('UPDATE_SOCKET'))))) and exists (select from pyfi.socket e where e.id = plug.target_id and (e.owner_id = plug.owner_id or (e.owner_id = (select access.mine('RUN_TASK')) or e.id = any ((select access.sockets('RUN_TASK'))::uuid[]) or (select access.wide('RUN_TASK'))))) and exists (select from pyfi.queue e where e.id = plug.queue_id and (e.owner_id = plug.owner_id or (e.owner_id = (select access.mine('UPDATE_QUEUE')) or e.network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))))));
+create policy plug_delete on pyfi.plug for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_PLUG')) or source_id = any ((select access.sockets('DELETE_PLUG'))::uuid[]) or (select access.wide('DELETE_PLUG'))));
+grant select, insert, update, delete on pyfi.plug to {{flow_user}};
+
+create policy privilege_select on pyfi.privilege for select to {{flow_user}}
+  using (user_id = (select access.me()) or role_id in (select id from pyfi.role) or user_id = any ((select access.people('READ_PRIVILEGE'))::uuid[]) or (select access.wide('READ_PRIVILEGE')));
+grant select on pyfi.privilege to {{flow_user}};
+
+create policy processor_select on pyfi.processor for select to {{flow_user}}
+  using ((owner_id = (select access.mine('LS_PROCESSORS')) or network_id = any ((select access.networks('LS_PROCESSORS'))::uuid[]) or (select access.wide('LS_PROCESSORS'))));
+create policy processor_insert on pyfi.processor for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_PROCESSOR')) and network_id in (select id from pyfi.network));
+create policy processor_update on pyfi.processor for update to {{flow_user}}
+  using ((owner_id = (select access.mine('CHANGE_PROCESSOR')) or network_id = any ((select access.networks('CHANGE_PROCESSOR'))::uuid[]) or (select access.wide('CHANGE_PROCESSOR'))))
+  with check ((owner_id = (select access.mine('CHANGE_PROCESSOR')) or network_id = any ((select access.networks('CHANGE_PROCESSOR'))::uuid[]) or (select access.wide('CHANGE_PROCESSOR'))) and network_id in (select id from pyfi.network));
+create policy processor_delete on pyfi.processor for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_PROCESSOR')) or network_id = any ((select access.networks('DELETE_PROCESSOR'))::uuid[]) or (select access.wide('DELETE_PROCESSOR'))));
+grant delete on pyfi.processor to {{flow_user}};
+select pg_temp.grant_columns('select', 'processor', 'but', array['gitrepo', 'branch', 'commit', 'modulepath', 'requirements', 'index_url', 'index_secret', 'git_secret', 'hashes_only', 'hostname', 'concurrency', 'retries', 'time_limit_seconds', 'soft_time_limit_seconds', 'drain_seconds', 'backoff_seconds', 'backoff_factor', 'backoff_max_seconds', 'retry_on', 'no_retry_on', 'max_losses', 'environment', 'sandbox', 'online'], '{{flow_user}}');
+select pg_temp.grant_columns('insert', 'processor', 'but', array['generation', 'status', 'reason', 'status_since', 'crashed', 'held_since', 'held_reason'], '{{flow_user}}');
+select pg_temp.grant_columns('update', 'processor', 'but', array['generation', 'status', 'reason', 'status_since', 'crashed', 'held_since', 'held_reason'], '{{flow_user}}');
+
+create policy queue_select on pyfi.queue for select to {{flow_user}}
+  using ((owner_id = (select access.mine('LS_QUEUES')) or network_id = any ((select access.networks('LS_QUEUES'))::uuid[]) or (select access.wide('LS_QUEUES'))));
+create policy queue_insert on pyfi.queue for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_QUEUE')) and network_id in (select id from pyfi.network));
+create policy queue_update on pyfi.queue for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE_QUEUE')) or network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))))
+  with check ((owner_id = (select access.mine('UPDATE_QUEUE')) or network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))) and network_id in (select id from pyfi.network));
+create policy queue_delete on pyfi.queue for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_QUEUE')) or network_id = any ((select access.networks('DELETE_QUEUE'))::uuid[]) or (select access.wide('DELETE_QUEUE'))));
+grant select, insert, update, delete on pyfi.queue to {{flow_user}};
+
+create policy retention_select on pyfi.retention for select to {{flow_user}}
+  using ((select access.is_admin()));
+grant select on pyfi.retention to {{flow_user}};
+
+create policy role_select on pyfi.role for select to {{flow_user}}
+  using ((owner_id = (select access.mine('READ_ROLE')) or (select access.wide('READ_ROLE'))) or id in (select role_id from pyfi.user_role where user_id = (select access.me())));
+create policy role_insert on pyfi.role for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_ROLE')));
+create policy role_update on pyfi.role for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE_ROLE')) or (select access.wide('UPDATE_ROLE'))))
+  with check ((owner_id = (select access.mine('UPDATE_ROLE')) or (select access.wide('UPDATE_ROLE'))));
+create policy role_delete on pyfi.role for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_ROLE')) or (select access.wide('DELETE_ROLE'))));
+grant select, insert, update, delete on pyfi.role to {{flow_user}};
+
+create policy scheduler_select on pyfi.scheduler for select to {{flow_user}}
+  using ((owner_id = (select access.mine('LS_SCHEDULERS')) or network_id = any ((select access.networks('LS_SCHEDULERS'))::uuid[]) or (select access.wide('LS_SCHEDULERS'))));
+create policy scheduler_insert on pyfi.scheduler for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_SCHEDULER')) and network_id in (select id from pyfi.network));
+create policy scheduler_update on pyfi.scheduler for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE_SCHEDULER')) or network_id = any ((select access.networks('UPDATE_SCHEDULER'))::uuid[]) or (select access.wide('UPDATE_SCHEDULER'))))
+  with check ((owner_id = (select access.mine('UPDATE_SCHEDULER')) or network_id = any ((select access.networks('UPDATE_SCHEDULER'))::uuid[]) or (select access.wide('UPDATE_SCHEDULER'))) and network_id in (select id from pyfi.network));
+create policy scheduler_delete on pyfi.scheduler for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_SCHEDULER')) or network_id = any ((select access.networks('DELETE_SCHEDULER'))::uuid[]) or (select access.wide('DELETE_SCHEDULER'))));
+grant select, insert, update, delete on pyfi.scheduler to {{flow_user}};
+
+create policy secret_select on pyfi.secret for select to {{flow_user}}
+  using ((owner_id = (select access.mine('READ')) or network_id = any ((select access.networks('READ'))::uuid[]) or (select access.wide('READ'))));
+create policy secret_insert on pyfi.secret for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('CREATE')) and network_id in (select id from pyfi.network));
+create policy secret_update on pyfi.secret for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))))
+  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and network_id in (select id from pyfi.network));
+create policy secret_delete on pyfi.secret for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE')) or network_id = any ((select access.networks('DELETE'))::uuid[]) or (select access.wide('DELETE'))));
+grant select, insert, update, delete on pyfi.secret to {{flow_user}};
+
+create policy setting_select on pyfi.setting for select to {{flow_user}}
+  using (true);
+create policy setting_insert on pyfi.setting for insert to {{flow_admin}}
+  with check ((select access.is_admin()));
+create policy setting_update on pyfi.setting for update to {{flow_admin}}
+  using ((select access.is_admin()))
+  with check ((select access.is_admin()));
+create policy setting_delete on pyfi.setting for delete to {{flow_admin}}
+  using ((select access.is_admin()));
+grant select on pyfi.setting to {{flow_user}};
+grant insert, update, delete on pyfi.setting to {{flow_admin}};
+
+create policy slot_select on pyfi.slot for select to {{flow_user}}
+  using (exists (select from pyfi.call c where c.id = root_id));
+grant select on pyfi.slot to {{flow_user}};
+
+create policy socket_select on pyfi.socket for select to {{flow_user}}
+  using ((owner_id = (select access.mine('LS_SOCKETS')) or processor_id = any ((select access.processors('LS_SOCKETS'))::uuid[]) or (select access.wide('LS_SOCKETS'))));
+create policy socket_insert on pyfi.socket for insert to {{flow_user}}
+  with check (owner_id = (select access.mine('ADD_SOCKET')) and exists (select from pyfi.processor e where e.id = socket.processor_id and (e.owner_id = socket.owner_id or (e.owner_id = (select access.mine('UPDATE_PROCESSOR')) or e.network_id = any ((select access.networks('UPDATE_PROCESSOR'))::uuid[]) or (select access.wide('UPDATE_PROCESSOR'))))) and exists (select from pyfi.queue e where e.id = socket.queue_id and (e.owner_id = socket.owner_id or (e.owner_id = (select access.mine('UPDATE_QUEUE')) or e.network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))))) and task_id in (select t.id from pyfi.task t where t.processor_id = socket.processor_id));
+create policy socket_update on pyfi.socket for update to {{flow_user}}
+  using ((owner_id = (select access.mine('UPDATE_SOCKET')) or processor_id = any ((select access.processors('UPDATE_SOCKET'))::uuid[]) or (select access.wide('UPDATE_SOCKET'))))
+  with check ((owner_id = (select access.mine('UPDATE_SOCKET')) or processor_id = any ((select access.processors('UPDATE_SOCKET'))::uuid[]) or (select access.wide('UPDATE_SOCKET'))) and exists (select from pyfi.processor e where e.id = socket.processor_id and (e.owner_id = socket.owner_id or (e.owner_id = (select access.mine('UPDATE_PROCESSOR')) or e.network_id = any ((select access.networks('UPDATE_PROCESSOR'))::uuid[]) or (select access.wide('UPDATE_PROCESSOR'))))) and exists (select from pyfi.queue e where e.id = socket.queue_id and (e.owner_id = socket.owner_id or (e.owner_id = (select access.mine('UPDATE_QUEUE')) or e.network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))))) and task_id in (select t.id from pyfi.task t where t.processor_id = socket.processor_id));
+create policy socket_delete on pyfi.socket for delete to {{flow_user}}
+  using ((owner_id = (select access.mine('DELETE_SOCKET')) or processor_id = any ((select access.processors('DELETE_SOCKET'))::uuid[]) or (select access.wide('DELETE_SOCKET'))));
+grant select, insert, update, delete on pyfi.socket to {{flow_user}};
+
+create policy task_select on pyfi.task for select to {{flow_user}}
+  using (processor_id in (select id from pyfi.processor));
+create policy task_insert on pyfi.task for insert to {{flow_user}}
+  with check (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('ADD_TASK')) or p.network_id = any ((select access.networks('ADD_TASK'))::uuid[]) or (select access.wide('ADD_TASK')))));
+create policy task_update on pyfi.task for update to {{flow_user}}
+  using (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('ADD_TASK')) or p.network_id = any ((select access.networks('ADD_TASK'))::uuid[]) or (select access.wide('ADD_TASK')))))
+  with check (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('ADD_TASK')) or p.network_id = any ((select access.networks('ADD_TASK'))::uuid[]) or (select access.wide('ADD_TASK')))));
+create policy task_delete on pyfi.task for delete to {{flow_user}}
+  using (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('ADD_TASK')) or p.network_id = any ((select access.networks('ADD_TASK'))::uuid[]) or (select access.wide('ADD_TASK')))));
+grant select, insert, update, delete on pyfi.task to {{flow_user}};
+
+create policy throttle_select on pyfi.throttle for select to {{flow_user}}
+  using (socket_id in (select id from pyfi.socket));
+grant select on pyfi.throttle to {{flow_user}};
+
+create policy user_select on pyfi."user" for select to {{flow_user}}
+  using (id = (select access.me()) or id = any ((select access.people('LS_USER'))::uuid[]) or (select access.wide('LS_USER')));
+grant select on pyfi."user" to {{flow_user}};
+
+create policy user_role_select on pyfi.user_role for select to {{flow_user}}
+  using (user_id = (select access.me()) or user_id = any ((select access.people('READ_PRIVILEGE'))::uuid[]) or (select access.wide('READ_PRIVILEGE')));
+grant select on pyfi.user_role to {{flow_user}};
+
+create policy version_select on pyfi.version for select to {{flow_user}}
+  using (file_id in (select id from pyfi.file));
+create policy version_insert on pyfi.version for insert to {{flow_user}}
+  with check (file_id in (select f.id from pyfi.file f where (f.owner_id = (select access.mine('UPDATE')) or f.network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE')))));
+grant select, insert on pyfi.version to {{flow_user}};
+
+create policy worker_select on pyfi.worker for select to {{flow_user}}
+  using (processor_id in (select p.id from pyfi.processor p where (p.owner_id = (select access.mine('LS_WORKERS')) or p.network_id = any ((select access.networks('LS_WORKERS'))::uuid[]) or (select access.wide('LS_WORKERS')))));
+grant select on pyfi.worker to {{flow_user}};
+grant select on pyfi.call_event, pyfi.processor_detail to {{flow_user}};
+drop function pg_temp.grant_columns(text, text, text, text[], text);

@@ -1,0 +1,5 @@
+"""`python -m pyfi` is `flow`."""
+
+from pyfi.cli.main import main
+
+main()

@@ -1,0 +1,149 @@
+"""The audit log: every change once, nothing that was rolled back, nothing that can be rewritten unseen."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from pyfi.errors import ForbiddenError
+from tests.integration.db.scene import Scene, add_part, add_plug, fresh_verifier, network_of
+from tests.integration.db.workers import start_worker, submit
+
+
+def entries(scene: Scene) -> list[tuple[Any, ...]]:
+    """What was written since the test began, in order."""
+    return scene.superuser.ask("select login, verb, kind, name, before, after from pyfi.audit order by number")
+
+
+def clean(scene: Scene) -> None:
+    """Forget what the test's stage needed."""
+    scene.superuser.ask(
+        "do $$ begin set local session_replication_role = replica;"
+        " delete from pyfi.audit; delete from pyfi.audit_head; end $$"
+    )
+
+
+def whole(scene: Scene) -> tuple[int, int | None]:
+    """How many entries, and the first that is wrong."""
+    ((count, broken),) = scene.admin.ask("select entries, broken from access.verify_audit()")
+    return int(count), broken
+
+
+def test_each_change_is_one_entry_with_what_changed(scene: Scene) -> None:
+    """Who, from which program, before and after; what did not change is not told."""
+    clean(scene)
+    id_ = scene.ann.one(
+        "insert into pyfi.queue (name, network_id) values ('q', %s) returning id", network_of(scene.ann)
+    )
+    scene.ann.ask("update pyfi.queue set max_length = 5 where id = %s", id_)
+    scene.ann.ask("update pyfi.queue set max_length = 5 where id = %s", id_)
+    scene.ann.ask("delete from pyfi.queue where id = %s", id_)
+    added, changed, removed = entries(scene)
+    login = f"{scene.roles.prefix}.ann"
+    assert added[:4] == (login, "insert", "queue", "q")
+    assert added[4] is None and added[5]["name"] == "q"
+    assert changed == (login, "update", "queue", "q", {"max_length": None}, {"max_length": 5})
+    assert removed[1] == "delete" and removed[4]["max_length"] == 5 and removed[5] is None
+    assert whole(scene) == (3, None)
+
+
+def test_what_is_rolled_back_leaves_nothing(scene: Scene) -> None:
+    """Not a gap either."""
+    clean(scene)
+    network = network_of(scene.ann)
+    for end in ("rollback", "commit"):
+        scene.ann.ask("begin")
+        scene.ann.ask("insert into pyfi.queue (name, network_id) values ('q', %s)", network)
+        scene.ann.ask(end)
+    assert [entry[1] for entry in entries(scene)] == ["insert"]
+    assert whole(scene) == (1, None)
+
+
+def test_what_agents_observe_is_no_change(scene: Scene) -> None:
+    """A hundred heartbeats and calls are none of the model's history."""
+    part = add_part(scene.ann, "p", "one")
+    worker = start_worker(scene, part.processor)
+    clean(scene)
+    scene.agent().ask("select agent.heartbeat(1, '{}')")
+    (id_,) = submit(scene.ann, part.sockets["one"], '{"args":[],"kwargs":{}}')
+    worker.finish(worker.claim_one(id_))
+    assert entries(scene) == []
+
+
+def test_secrets_are_told_of_and_not_told(scene: Scene) -> None:
+    """That one changed is seen, its ciphertext is not."""
+    clean(scene)
+    scene.ann.ask(
+        "insert into pyfi.secret (name, network_id, key_id, ciphertext) values ('s', %s, 'k', 'canary')",
+        network_of(scene.ann),
+    )
+    scene.ann.ask("update pyfi.secret set ciphertext = 'another'")
+    assert [entry[1] for entry in entries(scene)] == ["insert", "update"]
+    everything = str(entries(scene))
+    assert "canary" not in everything and "63616e617279" not in everything and "another" not in everything
+
+
+def test_each_reads_his_own(scene: Scene) -> None:
+    """What he did, and what others did to what is his."""
+    clean(scene)
+    part = add_part(scene.ann, "p", "one", "two")
+    add_plug(scene.ann, "e", part.sockets["one"], part.sockets["two"], part.queue)
+    scene.admin.ask("update pyfi.processor set description = 'seen' where id = %s", part.processor)
+    assert scene.bob.ask("select 1 from pyfi.audit") == []
+    assert scene.ann.one("select count(*) from pyfi.audit where kind = 'processor'") == 2
+    assert scene.admin.one("select count(*) from pyfi.audit") == len(entries(scene))
+
+
+def test_nobody_rewrites_it(scene: Scene) -> None:
+    """Not the user, not an administrator; a superuser only past the triggers."""
+    add_part(scene.ann, "p", "one")
+    for statement in ("delete from pyfi.audit", "update pyfi.audit set login = 'x'", "truncate pyfi.audit"):
+        for login in (scene.ann, scene.admin, scene.superuser):
+            with pytest.raises(ForbiddenError):
+                login.ask(statement)
+    with pytest.raises(ForbiddenError):
+        scene.ann.ask(
+            "insert into pyfi.audit (login, program, client, verb, kind, name) values ('', '', '', '', '', '')"
+        )
+    with pytest.raises(ForbiddenError):
+        scene.ann.ask("select * from access.verify_audit()")
+
+
+@pytest.mark.parametrize(
+    ("harm", "first"),
+    [
+        ("update pyfi.audit set login = 'somebody' where number = 3", 3),
+        ("delete from pyfi.audit where number = 2", 2),
+        ("delete from pyfi.audit where number >= 4", None),
+        ("update pyfi.audit set at = at + interval '1 second' where number = 1", 1),
+        ("update pyfi.audit set hash = 'x' where number = 5", 5),
+    ],
+)
+def test_who_does_it_past_the_triggers_is_seen(scene: Scene, harm: str, first: int | None) -> None:
+    """The chain tells where; a cut end is told by the head."""
+    clean(scene)
+    for number in range(5):
+        scene.admin.ask("select access.create_user(%s, null, %s, false)", f"u{number}", fresh_verifier())
+    assert whole(scene) == (5, None)
+    scene.superuser.ask(f"do $$ begin set local session_replication_role = replica; {harm}; end $$")
+    assert whole(scene)[1] == (first or 5)
+
+
+def test_many_at_once_make_one_chain(scene: Scene) -> None:
+    """Commits in any order."""
+    clean(scene)
+    network = network_of(scene.ann)
+
+    def add(person: str) -> None:
+        login = getattr(scene, person)
+        for number in range(25):
+            login.ask("insert into pyfi.queue (name, network_id) values (%s, %s)", f"{person}{number}", network)
+
+    threads = [threading.Thread(target=add, args=(person,)) for person in ("ann", "bob", "admin")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert whole(scene) == (75, None)
