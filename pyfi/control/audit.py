@@ -18,8 +18,8 @@ PAGE = 1000
 POLL_SECONDS = 5.0
 
 ENTRIES = """
-select a.number, a.at, a.login, u.name, a.program, a.client, a.verb, a.kind, a.row_id, a.name, a.before, a.after
-  from pyfi.audit a left join pyfi."user" u on u.id = a.user_id
+select a.number, a.at, a.login, u.name, a.program, a.client, a.verb, a.kind, a.row_id, a.name, d.before, d.after
+  from pyfi.audit a cross join lateral access.audit_detail(a.id) d left join pyfi."user" u on u.id = a.user_id
   where a.number > %s and (%s::timestamptz is null or a.at >= %s::timestamptz)
     and (%s::interval is null or a.at >= now() - %s::interval)
     and (%s::text is null or %s::text in (a.name, a.login, u.name, a.row_id::text, a.kind || ' ' || a.name))
@@ -29,7 +29,7 @@ select a.number, a.at, a.login, u.name, a.program, a.client, a.verb, a.kind, a.r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One change. at: aware UTC. before, after: of an update the columns that changed."""
+    """One change. at: aware UTC. before, after: of an update the columns that changed, some veiled by `***`."""
 
     number: int
     at: datetime

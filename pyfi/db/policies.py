@@ -7,7 +7,7 @@ Both ends of a link are looked at: a foreign key asks nobody's rights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyfi.core import rights
 
@@ -54,7 +54,11 @@ def end(table: str, kind: str, right: str, link: str, **reached: str) -> str:
     )
 
 
-NETWORK = "network_id in (select id from pyfi.network)"
+# To see a network is not to be in it: what is put into one runs on its nodes.
+NETWORK = (
+    "network_id in (select n.id from pyfi.network n where n.name = 'default'"
+    " or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE')))"
+)
 BY_PROCESSOR = {"shared": "processors", "column": "processor_id"}
 BY_SOURCE = {"shared": "sockets", "column": "source_id"}
 BY_ID = {"shared": "sockets", "column": "id"}
@@ -114,9 +118,20 @@ PLUG_ENDS = " and ".join((
 ))  # fmt: skip
 NODE_ENDS = "(scheduler_id is null or scheduler_id in (select id from pyfi.scheduler))"
 FLOW_ENDS = f"{NETWORK} and (file_id is null or file_id in (select id from pyfi.file))"
-GATE_ENDS = "plug_id in (select id from pyfi.plug)"
+GATE_ENDS = end("gate", "plug", "UPDATE_PLUG", "plug_id", **BY_SOURCE)
+AGENT_ENDS = f"{end('agent', 'node', 'UPDATE_NODE', 'node_id')} and {NETWORK}"
+# Where agents would place it too: on a node of the processor's network.
+SAME_NETWORK = (
+    "exists (select from pyfi.node n join pyfi.processor p on p.network_id = n.network_id"
+    " where n.id = deployment.node_id and p.id = deployment.processor_id)"
+)
 OF_CALL = "exists (select from pyfi.call c where c.id = call_id)"
-OF_ROOT = "exists (select from pyfi.call c where c.id = root_id)"
+# Not who owns the socket of the flow's first call: what waits at another socket is not his.
+OF_ROOT = (
+    f"exists (select from pyfi.call c where c.id = root_id and (c.owner_id = {ME} or (select access.wide('READ'))))"
+    f" or socket_id in (select s.id from pyfi.socket s where s.owner_id = {ME})"
+    " or socket_id = any ((select access.sockets('READ'))::uuid[])"
+)
 MINE = f"user_id = {ME} or "
 OTHERS = "user_id = any ((select access.people('READ_PRIVILEGE'))::uuid[]) or (select access.wide('READ_PRIVILEGE'))"
 CALL = (
@@ -128,16 +143,16 @@ PROCESSOR = owned("PROCESSOR", lists="LS_PROCESSORS")
 TABLES: Mapping[str, Table] = {
     "agent": Table(
         select=reach("LS_AGENTS"),
-        insert=added("ADD_AGENT", "node_id in (select id from pyfi.node)", NETWORK),
+        insert=added("ADD_AGENT", AGENT_ENDS),
         update=reach("UPDATE_AGENT"),
-        check=f"node_id in (select id from pyfi.node) and {NETWORK}",
+        check=AGENT_ENDS,
         delete=reach("DELETE_AGENT"),
     ),
     "argument": Table(
         select="task_id in (select id from pyfi.task)", insert=of_task("ADD_TASK"), delete=of_task("ADD_TASK")
     ),
-    # Who may read of a change: who made it, whose row it was.
-    "audit": Table(select=f"{MINE}owner_id = {ME} or (select access.is_admin())"),
+    # Who may read of a change: who made it, whose row it was. The values: access.audit_detail, by the columns' rights.
+    "audit": Table(select=f"{MINE}owner_id = {ME} or (select access.is_admin())", hidden=("before", "after", "hash")),
     # To be kept elsewhere: who has it sees that entries were cut off.
     "audit_head": Table(select="(select access.is_admin())"),
     "backlog": Table(select="queue_id in (select id from pyfi.queue)"),
@@ -145,9 +160,9 @@ TABLES: Mapping[str, Table] = {
     "counter": Table(select="(select access.wide('READ'))"),
     "deployment": Table(
         select="processor_id in (select id from pyfi.processor)",
-        insert=f"{of_processor('ADD_DEPLOYMENT')} and node_id in (select id from pyfi.node)",
+        insert=f"{of_processor('ADD_DEPLOYMENT')} and {SAME_NETWORK}",
         update=of_processor("EDIT_PROCESSOR_CONFIG"),
-        check="node_id in (select id from pyfi.node)",
+        check=SAME_NETWORK,
         delete=of_processor("EDIT_PROCESSOR_CONFIG"),
     ),
     "event": Table(select=OF_CALL),
@@ -222,7 +237,8 @@ TABLES: Mapping[str, Table] = {
         delete=reach("DELETE_ROLE", shared=""),
     ),
     "scheduler": owned("SCHEDULER", lists="LS_SCHEDULERS"),
-    "secret": general(),
+    # What is sealed is given to whom it is for by functions: who could read it could open it with a key ring.
+    "secret": replace(general(), hidden=("ciphertext",)),
     "setting": Table(
         select="true",
         insert="(select access.is_admin())",

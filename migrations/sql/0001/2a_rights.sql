@@ -204,8 +204,10 @@ begin
     v_role := access.role_named(p_role);
     perform access.require('DELETE_PRIVILEGE', v_role.owner_id, null, format('role %s', p_role));
   end if;
-  delete from pyfi.privilege p where p."right" = p_right and (p.user_id = v_user.id or p.role_id = v_role.id) returning * into v_row;
+  select p.* into v_row from pyfi.privilege p where p."right" = p_right and (p.user_id = v_user.id or p.role_id = v_role.id) for update;
+  -- Before it is gone: afterwards he might hold it by what it took away.
   if v_row.revoked then perform access.require_held(p_right, 'all'); end if;
+  delete from pyfi.privilege p where p.id = v_row.id;
   return v_row.id is not null;
 end $$;
 

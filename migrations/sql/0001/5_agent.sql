@@ -95,7 +95,9 @@ begin
       'sockets', (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'name', s.name, 'task', t.name, 'address', s.address) order by s.name), '[]')
         from pyfi.socket s join pyfi.task t on t.id = s.task_id where s.processor_id = p.id)) order by p.created), '[]'))
     into v_result
-    from pyfi.deployment x join pyfi.processor p on p.id = x.processor_id join pyfi.network n on n.id = p.network_id where x.node_id = v_node.id;
+    from pyfi.deployment x join pyfi.processor p on p.id = x.processor_id join pyfi.network n on n.id = p.network_id
+      -- A processor that went to another network runs there.
+      where x.node_id = v_node.id and p.network_id = v_node.network_id;
   return v_result;
 end $$;
 

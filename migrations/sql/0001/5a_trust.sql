@@ -19,6 +19,17 @@ begin
     from pyfi.secret s where s.owner_id = p.owner_id and s.network_id = p.network_id and s.name = any (access.secret_names(p)));
 end $$;
 
+-- A secret as it is sealed: its owner's, and an administrator's who seals it with another key.
+create function access.sealed(p_id uuid) returns bytea language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare v_sealed bytea;
+begin
+  select s.ciphertext into v_sealed from pyfi.secret s where s.id = p_id and (s.owner_id = access.me() or access.is_admin());
+  if v_sealed is null then
+    raise exception using errcode = 'PF404', message = 'there is no such secret of yours', hint = 'flow secret ls';
+  end if;
+  return v_sealed;
+end $$;
+
 -- A new value wakes the agents: workers that run with the old one are outdated.
 create trigger secret_notify after insert or delete or update of ciphertext, name on pyfi.secret
   for each row execute function access.notify_model();

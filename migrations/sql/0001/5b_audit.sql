@@ -34,6 +34,28 @@ create function access.audit_text(a pyfi.audit) returns text language sql stable
     a.owner_id, a.before, a.after)::text
 $$;
 
+-- From what to what, for who may read the entry; code and configuration of a processor as far as he may see them now.
+-- The hash would let what is hidden be guessed.
+create function access.audit_detail(p_id bigint) returns table (before jsonb, after jsonb, hash bytea)
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare a pyfi.audit; v_me uuid := access.me(); v_network uuid; v_hidden text[] := '{}';
+begin
+  select x.* into a from pyfi.audit x where x.id = p_id and (x.user_id = v_me or x.owner_id = v_me or access.is_admin());
+  if a.id is null then return; end if;
+  if a.kind = 'processor' then
+    v_network := coalesce((select p.network_id from pyfi.processor p where p.id = a.row_id), (a.before ->> 'network_id')::uuid);
+    if not access.may('VIEW_PROCESSOR_CODE', a.owner_id, v_network) then v_hidden := v_hidden || access.code_columns(); end if;
+    if not access.may('VIEW_PROCESSOR_CONFIG', a.owner_id, v_network) then v_hidden := v_hidden || access.config_columns(); end if;
+  end if;
+  return query select access.veiled(a.before, v_hidden), access.veiled(a.after, v_hidden), case when v_hidden = '{}' then a.hash end;
+end $$;
+
+-- That such a column changed is told, not its values.
+create function access.veiled(p_row jsonb, p_hidden text[]) returns jsonb language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case when p_row is null or p_hidden = '{}' then p_row else
+    (select coalesce(jsonb_object_agg(e.key, case when e.key = any (p_hidden) then '"***"' else e.value end), '{}') from jsonb_each(p_row) e) end
+$$;
+
 -- At the commit, so that the head of the chain is locked for its last moment only: the number and the hash over the row and the hash before.
 create function access.chain_audit() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare v_head pyfi.audit_head; v_row pyfi.audit;

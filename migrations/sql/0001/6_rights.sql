@@ -27,7 +27,7 @@ begin
   end loop;
 end $$;
 
-grant execute on function access.verify_audit() to {{flow_user}};
+grant execute on function access.verify_audit(), access.audit_detail(bigint), access.sealed(uuid) to {{flow_user}};
 grant execute on function access.acting(), access.me(), access.is_admin() to {{flow_user}}, {{flow_node}}, {{flow_worker}};
 -- They ask for the right that they need.
 grant execute on function access.offer_node(text, text, text, int), access.revoke_node(text, text) to {{flow_user}};

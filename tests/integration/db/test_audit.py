@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pyfi.errors import ForbiddenError
-from tests.integration.db.scene import Scene, add_part, add_plug, fresh_verifier, network_of
+from tests.integration.db.scene import Scene, add_part, add_plug, add_processor, fresh_verifier, network_of
 from tests.integration.db.workers import start_worker, submit
 
 
@@ -147,3 +147,37 @@ def test_many_at_once_make_one_chain(scene: Scene) -> None:
     for thread in threads:
         thread.join()
     assert whole(scene) == (75, None)
+
+
+def test_code_and_configuration_are_veiled_from_who_may_not_see_them(scene: Scene) -> None:
+    """Who deleted a processor, and its owner too: that it changed is told; the values are not, nor to be guessed."""
+    clean(scene)
+    scene.admin.ask("select access.create_user('joe', null, %s, false)", fresh_verifier())
+    scene.admin.ask("select access.grant_right('joe', null, 'DELETE_PROCESSOR', 'all', false)")
+    processor = add_processor(scene.ann, "p", retries=7)
+    scene.ann.ask("update pyfi.processor set gitrepo = 'https://example.org/moved', description = 'seen'")
+    joe = scene.login(".joe")
+    joe.ask("delete from pyfi.processor where id = %s", processor)
+    look = (
+        "select d.before, d.after, d.hash is null from pyfi.audit a, access.audit_detail(a.id) d"
+        " where a.kind = 'processor' order by a.number"
+    )
+    ((before, after, unguessable),) = joe.ask(look)
+    assert before["gitrepo"] == "***" and before["name"] == "p" and after is None and unguessable
+    assert before["retries"] == "***"
+    for word in ("example.org", "moved"):
+        assert word not in str(joe.ask(look))
+    for column in ("before", "after", "hash", "*"):
+        with pytest.raises(ForbiddenError, match="permission denied"):
+            joe.ask(f"select {column} from pyfi.audit")
+    assert joe.ask("select access.audit_detail(id) from pyfi.audit where kind = 'queue'") == []
+    hers = scene.superuser.one("select max(id) from pyfi.audit where login not like '%%joe'")
+    assert joe.ask("select * from access.audit_detail(%s)", hers) == []
+    _, changed, gone = scene.ann.ask(look)
+    assert changed[1] == {"gitrepo": "https://example.org/moved", "description": "seen"} and not changed[2]
+    for right in ("VIEW_PROCESSOR_CODE", "VIEW_PROCESSOR_CONFIG"):
+        scene.admin.ask("select access.grant_right('ann', null, %s, 'own', true)", right)
+    _, changed, gone = scene.ann.ask(look)
+    assert changed[1] == {"gitrepo": "***", "description": "seen"}
+    assert gone[0]["retries"] == "***" and gone[0]["requirements"] == "***" and gone[0]["module"] == "code"
+    assert whole(scene)[1] is None

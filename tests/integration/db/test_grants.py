@@ -11,7 +11,8 @@ VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIG
 # Table -> what a user may try (policies then say on which rows), and what an administrator may beyond that.
 TABLES = {
     "agent": ("SELECT INSERT UPDATE DELETE", ""),
-    "audit": ("SELECT", ""),
+    # But for what changed: access.audit_detail.
+    "audit": ("", ""),
     "audit_head": ("SELECT", ""),
     "argument": ("SELECT INSERT DELETE", ""),
     "backlog": ("SELECT", ""),
@@ -43,7 +44,8 @@ TABLES = {
     "retention": ("SELECT", ""),
     "role": ("SELECT INSERT UPDATE DELETE", ""),
     "scheduler": ("SELECT INSERT UPDATE DELETE", ""),
-    "secret": ("SELECT INSERT UPDATE DELETE", ""),
+    # All its columns but what is sealed.
+    "secret": ("INSERT UPDATE DELETE", ""),
     "setting": ("SELECT", "INSERT UPDATE DELETE"),
     "slot": ("SELECT", ""),
     "socket": ("SELECT INSERT UPDATE DELETE", ""),
@@ -62,6 +64,8 @@ OBSERVED = {"generation", "status", "reason", "status_since", "crashed", "held_s
 COLUMNS = {
     ("node", "INSERT"): {"login", "worker_login"},
     ("node", "UPDATE"): {"login", "worker_login"},
+    ("audit", "SELECT"): {"before", "after", "hash"},
+    ("secret", "SELECT"): {"ciphertext"},
     ("login", "INSERT"): {"id", "user_id", "address", "at"},
     ("processor", "INSERT"): OBSERVED,
     ("processor", "UPDATE"): OBSERVED,
@@ -83,7 +87,7 @@ FUNCTIONS = {
         "access.renew_password", "access.activate_user",
         "access.change_user",
         "access.grant_right", "access.forget_right", "access.give_role", "access.take_role", "access.share_network",
-        "access.socket_queue", "access.verify_audit",
+        "access.socket_queue", "access.verify_audit", "access.audit_detail", "access.sealed",
         "ledger.submit", "ledger.enter", "ledger.compose", "ledger.published", "ledger.laws", "ledger.key_id",
         "ledger.cancel",
         "ledger.retry", "ledger.replay", "ledger.give_up", "ledger.error_told", "ledger.error_says",
@@ -109,7 +113,7 @@ DEFINERS = {
     "access.me", "access.is_admin", "access.make_role", "access.create_user", "access.enroll_node", "access.node",
     "access.offer_node", "access.join_node", "access.revoke_node",
     "access.socket_changed", "access.socket_address", "access.guard_socket",
-    "access.audit", "access.chain_audit", "access.verify_audit",
+    "access.audit", "access.chain_audit", "access.verify_audit", "access.audit_detail", "access.sealed",
     "access.scope_of", "access.scope", "access.mine", "access.wide", "access.joined", "access.networks",
     "access.processors", "access.sockets", "access.people", "access.may", "access.require", "access.require_wide",
     "access.require_held", "access.require_over", "access.user_named", "access.role_named",

@@ -14,13 +14,14 @@ from tests.integration.db.scene import (
     Login,
     Scene,
     add_part,
+    add_plug,
     add_processor,
     add_queue,
     arguments,
     fresh_verifier,
     network_of,
 )
-from tests.integration.db.workers import start_worker, submit
+from tests.integration.db.workers import deploy, start_worker, submit
 
 NOBODY = "insert into pyfi.queue (name, network_id) select %s, id from pyfi.network where name = 'default'"
 
@@ -387,3 +388,78 @@ def test_a_node_of_others_is_not_taken_over_by_starting_an_agent(scene: Scene, j
     joe.ask(enrol, "n7", fresh_verifier(), fresh_verifier())
     assert network_of(joe)
     scene.superuser.ask("select pg_terminate_backend(pid) from pg_stat_activity where usename like '%%:n7'")
+
+
+def test_nobody_lifts_a_revocation_by_what_it_takes_away(scene: Scene, joe: Login) -> None:
+    """A role would give joe everything as soon as the row is gone: what he holds is asked before."""
+    scene.admin.ask("insert into pyfi.role (name) values ('boss')")
+    give(scene, "ALL", "all", user=None, role="boss")
+    scene.admin.ask("select access.give_role('joe', 'boss')")
+    revoke(scene, "RUN_TASK")
+    with pytest.raises(ForbiddenError, match="nobody gives what he has not"):
+        joe.ask("select access.forget_right('joe', null, 'RUN_TASK')")
+    assert joe.one("select access.scope('RUN_TASK')") is None
+    scene.admin.ask("select access.forget_right('joe', null, 'RUN_TASK')")
+    assert joe.one("select access.scope('RUN_TASK')") == "all"
+
+
+SEEN_ONLY = {
+    "a processor in her network": 'insert into pyfi.processor (name, network_id, gitrepo, "commit", module)'
+    " select 'mine', id, 'https://example.org/x', repeat('0', 40), 'm' from pyfi.network where name = 'lab'",
+    "a queue in her network": "insert into pyfi.queue (name, network_id)"
+    " select 'q', id from pyfi.network where name = 'lab'",
+    "his processor moved there": "update pyfi.processor set network_id = n.id from pyfi.network n"
+    " where n.name = 'lab' and processor.owner_id = access.me()",
+    "a deployment on her node": "insert into pyfi.deployment (processor_id, node_id, cpus)"
+    " select p.id, n.id, 1 from pyfi.processor p, pyfi.node n where p.owner_id = access.me() and n.name = 'hers'",
+    "an agent of her node": "insert into pyfi.agent (name, network_id, node_id)"
+    " select 'a', d.id, n.id from pyfi.node n, pyfi.network d where n.name = 'hers' and d.name = 'default'",
+    "a gate in her plug": "insert into pyfi.gate (name, plug_id) select 'g', id from pyfi.plug where name = 'edge'",
+    "a secret in her network": "insert into pyfi.secret (name, network_id, key_id, ciphertext)"
+    " select 's', id, 'k', '\\x00' from pyfi.network where name = 'lab'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", sorted(SEEN_ONLY))
+def test_to_see_is_not_to_be_there(scene: Scene, joe: Login, what: str) -> None:
+    """Joe reads everything and may make everything of his own: his code reaches no node of a network of others."""
+    lab = scene.ann.one("insert into pyfi.network (name) values ('lab') returning id")
+    hers = add_part(scene.ann, "hers", "one", "two")
+    add_plug(scene.ann, "edge", hers.sockets["one"], hers.sockets["two"], hers.queue)
+    scene.ann.ask("insert into pyfi.node (name, network_id, hostname) values ('hers', %s, 'h')", lab)
+    scene.admin.ask("select access.give_role('joe', 'member')")
+    give(scene, "READ", "all")
+    add_processor(joe, "mine")
+    with pytest.raises(ForbiddenError, match="row-level security"):
+        joe.ask(SEEN_ONLY[what])
+    if "network" in what or "moved" in what:
+        scene.ann.ask("select access.share_network('lab', 'joe', true)")
+        assert joe.count(SEEN_ONLY[what]) == 1
+
+
+def test_a_processor_that_went_to_another_network_leaves_the_nodes_of_this_one(scene: Scene, joe: Login) -> None:
+    """The deployment's row stays; the node is not told of it."""
+    scene.ann.ask("insert into pyfi.network (name) values ('lab')")
+    processor = add_processor(scene.ann, "p")
+    deploy(scene, processor)
+    told = "select count(*) from jsonb_array_elements(agent.desired() -> 'deployments')"
+    assert scene.agent().one(told) == 1
+    scene.ann.ask("update pyfi.processor set network_id = (select id from pyfi.network where name = 'lab')")
+    assert scene.agent().one(told) == 0
+
+
+def test_a_sealed_secret_is_its_owners(scene: Scene, joe: Login) -> None:
+    """Who reads the row does not read what is sealed: with the key ring he could open it."""
+    id_ = scene.ann.one(
+        "insert into pyfi.secret (name, network_id, key_id, ciphertext) values ('s', %s, 'k', '\\x01') returning id",
+        network_of(scene.ann),
+    )
+    give(scene, "READ", "all")
+    assert joe.one("select name from pyfi.secret") == "s"
+    for look in ("select ciphertext from pyfi.secret", "select * from pyfi.secret", "table pyfi.secret"):
+        with pytest.raises(ForbiddenError, match="permission denied"):
+            joe.ask(look)
+    with pytest.raises(NotFoundError, match="no such secret"):
+        joe.ask("select access.sealed(%s)", id_)
+    for login in (scene.ann, scene.admin):
+        assert bytes(login.one("select access.sealed(%s)", id_)) == b"\x01"

@@ -121,3 +121,23 @@ def test_who_lost_the_right_to_call_does_not_repeat_his_calls(scene: Scene, part
     scene.ann.ask("select access.share_network('lab', 'joe', false)")
     with pytest.raises(ForbiddenError, match="joe lacks the right RUN_TASK on call"):
         joe.ask("select outcome from ledger.replay(array[%s], array[%s], false, null, false, null)", id_, new_id(1))
+
+
+def test_what_waits_at_anothers_socket_is_not_the_first_sockets_owners(scene: Scene, part: Part, joe: Login) -> None:
+    """Her flow begins at his and joins at hers: bob sees the call of his socket, not what fills her arguments."""
+    bobs = add_part(scene.bob, "first", "one")
+    scene.admin.ask("select access.grant_right('ann', null, 'RUN_TASK', 'all', false)")
+    (root,) = submit(scene.ann, bobs.sockets["one"], arguments(1))
+    scene.superuser.ask(
+        "do $$ begin set local session_replication_role = replica;"
+        " insert into pyfi.slot (root_id, socket_id, argument, round, source_id, plug_id, seq, value)"
+        f" values ('{root}', '{part.sockets['run']}', 'x', 1, '{root}', '{root}', 0, '1');"
+        f" insert into pyfi.junction (root_id, socket_id) values ('{root}', '{part.sockets['run']}'); end $$"
+    )
+    assert scene.bob.one("select count(*) from pyfi.call") == 1
+    for table in ("slot", "junction"):
+        look = f"select count(*) from pyfi.{table}"
+        assert (scene.bob.one(look), scene.ann.one(look), scene.admin.one(look)) == (0, 1, 1)
+        assert joe.one(look) == 0
+    give(scene, "READ", "network")
+    assert joe.one("select count(*) from pyfi.slot") == 1
