@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from pyfi.core.names import DEFAULT_NETWORK
@@ -81,13 +82,28 @@ def one(rows: Rows, kind: str, name: str, *, network: str | None = None, **where
     return found[0]
 
 
-def wanted(rows: Rows, kind: str, *, name: str | None, id_: str | None, network: str | None = None) -> Row:
-    """By id if there is one, else by name.
+def wanted(
+    rows: Rows, kind: str, *, name: str | None, id_: str | None, network: str | None = None, rights: Sequence[str] = ()
+) -> Row:
+    """By id if there is one, else by name. rights: what the verb takes, see `lacking`.
 
-    Raises: NotFoundError, ConflictError, InvalidError: neither was given.
+    Raises: NotFoundError, ConflictError, InvalidError: neither was given. ForbiddenError.
     """
-    if id_:
-        return by_id(rows, kind, id_)
-    if not name:
+    if not id_ and not name:
         raise InvalidError(f"which {kind}?", hint="give -n NAME or --id ID")
-    return one(rows, kind, name, network=network)
+    with lacking(rows, *rights):
+        return by_id(rows, kind, id_) if id_ else one(rows, kind, name or "", network=network)
+
+
+@contextmanager
+def lacking(rows: Rows, *rights: str) -> Iterator[None]:
+    """Where nothing is found: who holds a right on nothing is told so, whether or not others have such an object.
+
+    Raises: ForbiddenError: it names the right.
+    """
+    try:
+        yield
+    except NotFoundError:
+        for right in rights:
+            rows.require(right)
+        raise

@@ -30,7 +30,7 @@ def retry(
     def act(rows: Rows, ids: Sequence[UUID]) -> list[Mended]:
         return table.retry(rows, ids, _new_ids(len(ids), clock), again=again, reason=reason)
 
-    return each_batch(database, target, act)
+    return each_batch(database, target, "RUN_TASK", act)
 
 
 def replay(
@@ -59,19 +59,23 @@ def replay(
         repeats = again or bool(target.ids)
         return table.replay(rows, ids, new, again=repeats, commit=commit, onward=onward, reason=reason)
 
-    return each_batch(database, target, act)
+    return each_batch(database, target, "RUN_TASK", act)
 
 
 def discard(database: Database, target: Target, *, reason: str | None = None) -> Iterator[list[Mended]]:
     """Parked calls end as cancelled ones."""
-    return each_batch(database, target, lambda rows, ids: table.give_up(rows, ids, "discard", reason=reason))
+    return each_batch(
+        database, target, "CANCEL_TASK", lambda rows, ids: table.give_up(rows, ids, "discard", reason=reason)
+    )
 
 
 def cancel(database: Database, target: Target, *, reason: str | None = None) -> Iterator[list[Mended]]:
     """Calls that have not ended end as cancelled ones, with all that they led to."""
-    return each_batch(database, target, lambda rows, ids: table.cancel(rows, ids, reason=reason))
+    return each_batch(database, target, "CANCEL_TASK", lambda rows, ids: table.cancel(rows, ids, reason=reason))
 
 
 def purge(database: Database, target: Target, *, reason: str | None = None) -> Iterator[list[Mended]]:
     """Waiting calls end as cancelled ones."""
-    return each_batch(database, target, lambda rows, ids: table.give_up(rows, ids, "purge", reason=reason))
+    return each_batch(
+        database, target, "CANCEL_TASK", lambda rows, ids: table.give_up(rows, ids, "purge", reason=reason)
+    )

@@ -187,6 +187,7 @@ def delete_role(database: Database, name: str, *, cascade: bool = False) -> None
     Raises: NotFoundError, ForbiddenError. InUseError: with its users.
     """
     with opened(database) as rows:
+        rows.require("DELETE_ROLE")
         row = find.one(rows, "role", name)
         holders = people.holders_of(rows, row["id"])
         if holders and not cascade:
@@ -203,4 +204,5 @@ def share(database: Database, network: str, name: str, *, joins: bool) -> bool:
     Raises: NotFoundError, ForbiddenError: it is another's network.
     """
     with opened(database) as rows:
+        rows.require("UPDATE")
         return people.share(rows, network, name, joins=joins)

@@ -23,12 +23,11 @@ def put(settings: Settings, rules: str | None) -> None:
 
     Raises: InvalidError: they do not load. NotConfiguredError: oso is not installed. ForbiddenError: no administrator.
     """
-    if rules is not None:
-        Polar(rules)
     with closing(open_database(settings)) as database, opened(database) as rows:
         if not rows.me()["admin"]:
             raise ForbiddenError("only an administrator sets the policy", hint="flow whoami tells who you are")
         if rules is None:
             rows.drop_setting(SETTING)
         else:
+            Polar(rules)
             rows.put_setting(SETTING, rules)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pyfi.clock import SYSTEM, Clock
 from pyfi.control import consent, find, secrets, verbs
 from pyfi.control.desired import Given
+from pyfi.core import rights
 from pyfi.core.names import DEFAULT_NETWORK
 from pyfi.db.rows import Row, Rows, opened
 from pyfi.db.session import Database
@@ -26,6 +27,8 @@ REQUESTS = {
     "stop": "stopped",
     "remove": "removed",
 }
+RIGHTS = {word: f"{word.upper()}_PROCESSOR" for word in ("start", "resume", "pause", "stop", "lock", "unlock")}
+RIGHTS |= {"restart": "START_PROCESSOR", "remove": "STOP_PROCESSOR"}
 LOCKS = {"lock": True, "unlock": False}
 REACHED = {"running": ("running",), "paused": ("paused",), "stopped": ("stopped",), "removed": ("removed",)}
 
@@ -69,6 +72,8 @@ def add(database: Database, given: Given) -> Row:
 
     Raises: RepositoryError, AlreadyExistsError, InvalidError.
     """
+    with opened(database) as rows:
+        rows.require("ADD_PROCESSOR")
     pin = pinned(
         database,
         given["gitrepo"],
@@ -94,10 +99,14 @@ def update(
 ) -> Row:
     """Change a processor; its branch is resolved anew, so that this is also how new code is taken up.
 
-    Raises: NotFoundError, RepositoryError, InvalidError.
+    Raises: NotFoundError, ForbiddenError, RepositoryError, InvalidError.
     """
     with opened(database) as rows:
-        row = find.wanted(rows, "processor", name=name, id_=id_, network=network)
+        takes = _takes(given)
+        row = find.wanted(rows, "processor", name=name, id_=id_, network=network, rights=takes)
+        # What is computed from what it was needs the sight of it.
+        for right in (each for each in takes if each.startswith("EDIT")):
+            rows.require(right)
     given = dict(given) | _variables(row, given)
     branch = given.get("branch") or row["branch"]
     commit = given.get("commit")
@@ -107,6 +116,14 @@ def update(
     if not stays:
         pin = pinned(database, repo, branch=branch, commit=commit, git_secret=secret, network=row["network"])
     return verbs.update(database, "processor", dict(given) | pin, id_=str(row["id"]))
+
+
+def _takes(given: Given) -> list[str]:
+    """The rights that writing this takes, if all of it differs."""
+    written = {key: value for key, value in given.items() if value not in (None, (), [], {})}
+    if "unset_env" in written:
+        written["environment"] = written.pop("unset_env")
+    return rights.to_change_processor(written, {}) or ["EDIT_PROCESSOR_CODE"]
 
 
 def _variables(row: Row, given: Given) -> dict[str, Any]:
@@ -157,15 +174,15 @@ def request(
     Raises: NotFoundError.
     """
     with opened(database) as rows:
-        row = find.wanted(rows, "processor", name=name, id_=id_, network=network)
+        row = find.wanted(rows, "processor", name=name, id_=id_, network=network, rights=[RIGHTS[word]])
         consent.ask(rows, word, "processor", row["name"])
         if word in LOCKS:
-            return rows.change("processor", row["id"], {"locked": LOCKS[word]})
+            return rows.change("processor", row["id"], {"locked": LOCKS[word]}, right=RIGHTS[word])
         asked = REQUESTS[word]
         if word == "restart" or (word == "start" and row["status"] == "failed"):
             rows.restart(row["id"], asked)
         else:
-            rows.change("processor", row["id"], {"requested_status": asked})
+            rows.change("processor", row["id"], {"requested_status": asked}, right=RIGHTS[word])
         return rows.find("processor", id=row["id"])[0]
 
 

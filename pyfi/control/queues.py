@@ -86,7 +86,7 @@ def send(
     Raises: NotFoundError: no socket is there. ConflictError: a direct queue has several tasks and none was named.
     """
     with opened(database) as rows:
-        queue = find.wanted(rows, "queue", name=name, id_=id_, network=network)
+        queue = find.wanted(rows, "queue", name=name, id_=id_, network=network, rights=["RUN_TASK"])
         targets = _targets(rows, queue, task)
         milliseconds = int(clock.now().timestamp() * 1000)
         ids = sorted(uuid7(milliseconds, secrets.randbits(74)) for _ in targets)
@@ -129,6 +129,6 @@ def waiting_in(
     Raises: NotFoundError, ConflictError: the queue's name means several.
     """
     with opened(database) as rows:
-        find.one(rows, "queue", name, network=network)
+        find.wanted(rows, "queue", name=name, id_=None, network=network, rights=["CANCEL_TASK"])
     asked = Selection(states=("queued",), queue=name, network=network, socket=socket, until=older_than)
     return Target(selection=asked, limit=limit)

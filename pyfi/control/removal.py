@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyfi.control import consent, find
+from pyfi.core.rights import needed
 from pyfi.db.rows import Row, Rows, opened
 from pyfi.db.session import Database
 from pyfi.db.usage import open_calls, users_of
@@ -22,9 +23,11 @@ def delete(
 ) -> list[tuple[str, Row]]:
     """Delete one object, with `cascade` also what needs it; gives what went, users first.
 
-    Raises: NotFoundError. InUseError: with the list of its users. ConflictError: the default network; a live agent.
+    Raises: ForbiddenError, NotFoundError. InUseError: with the list of its users. ConflictError: the default network;
+        a live agent.
     """
     with opened(database) as rows:
+        rows.require(needed("delete", kind))
         row = find.wanted(rows, kind, name=name, id_=id_, network=network)
         _refuse_vital(kind, row)
         order: list[tuple[str, Row]] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyfi.control import find
 from pyfi.core.names import DEFAULT_NETWORK, checked_name
+from pyfi.core.rights import needed
 from pyfi.db.rows import Row, Rows, opened
 from pyfi.db.session import Database
 from pyfi.errors import ForbiddenError, InvalidError, NotConfiguredError, NotFoundError
@@ -79,6 +80,7 @@ def remove(database: Database, name: str, *, network: str | None = None) -> Row:
     Raises: NotFoundError.
     """
     with opened(database) as rows:
+        rows.require(needed("delete", "secret"))
         row = find.one(rows, "secret", name, network=network)
         rows.delete("secret", [row["id"]])
         return row

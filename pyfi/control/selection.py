@@ -131,11 +131,15 @@ def shown(database: Database, target: Target, limit: int) -> list[Row]:
         return some(rows, ids)
 
 
-def each_batch(database: Database, target: Target, act: Callable[[Rows, Sequence[UUID]], T]) -> Iterator[T]:
+def each_batch(database: Database, target: Target, right: str, act: Callable[[Rows, Sequence[UUID]], T]) -> Iterator[T]:
     """Do it to all that are meant, a bounded number in each transaction, oldest first; what is yielded is committed.
 
     Whatever begins to match behind the place that was reached is not met again, so it ends.
+
+    Raises: ForbiddenError: the right is held on nothing.
     """
+    with opened(database) as rows:
+        rows.require(right)
     if target.ids:
         with opened(database) as rows:
             ids = list(dict.fromkeys(call_id(rows, each) for each in target.ids))

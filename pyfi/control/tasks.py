@@ -21,7 +21,8 @@ def sockets_named(
     Raises: NotFoundError, InvalidError: neither was given. ForbiddenError: the installation's policy refuses one.
     """
     with opened(database) as rows:
-        found = _named(rows, socket=socket, task=task, network=network)
+        with find.lacking(rows, "RUN_TASK"):
+            found = _named(rows, socket=socket, task=task, network=network)
         for row in found:
             fields = {key: row[key] for key in ("network", "processor", "queue", "task", "owner")}
             consent.ask(rows, "run", "socket", row["name"], fields)

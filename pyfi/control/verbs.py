@@ -6,6 +6,7 @@ from typing import Any
 
 from pyfi.control import consent, find
 from pyfi.control.desired import COLUMNS, Columns, Given, named
+from pyfi.core import rights
 from pyfi.db.rows import Row, Rows, opened
 from pyfi.db.session import Database
 from pyfi.errors import AlreadyExistsError
@@ -37,6 +38,7 @@ def add_to(rows: Rows, kind: str, given: Given) -> Row:
 
     Raises: AlreadyExistsError, InvalidError, NotFoundError: what it refers to.
     """
+    rows.require(rights.needed("add", kind))
     name = named(kind, given)
     columns = COLUMNS[kind](rows, given)
     found = _same(rows, kind, given, columns)
@@ -105,13 +107,14 @@ def update(
     Raises: NotFoundError, InvalidError, ConflictError: the name means several.
     """
     with opened(database) as rows:
-        row = find.wanted(rows, kind, name=name, id_=id_, network=network)
+        row = find.wanted(rows, kind, name=name, id_=id_, network=network, rights=[rights.needed("change", kind)])
         return change_in(rows, kind, row, given)
 
 
 def ensure_in(rows: Rows, kind: str, given: Given) -> Row:
     """Find or make, and write what differs, inside a transaction."""
-    columns = COLUMNS[kind](rows, given)
+    with find.lacking(rows, rights.needed("add", kind)):
+        columns = COLUMNS[kind](rows, given)
     row = _same(rows, kind, given, columns)
     if row:
         return change_in(rows, kind, row, given)

@@ -165,7 +165,7 @@ def test_joe_with_two_rights(name: str, joe: str, online: Network, flow: Flow, r
         ("update", "processor", "-n", "p", "-r", "3"): "EDIT_PROCESSOR_CONFIG",
         ("update", "user", "-n", "admin", "--role", "member"): "needs an administrator",
         ("delete", "socket", "-n", "p.echo"): "DELETE_SOCKET",
-        ("delete", "queue", "-n", "p", "--cascade"): "DELETE_SOCKET",
+        ("delete", "queue", "-n", "p", "--cascade"): "DELETE_QUEUE",
         ("proc", "stop", "-n", "p"): "STOP_PROCESSOR",
         ("proc", "pause", "-n", "p"): "PAUSE_PROCESSOR",
         ("proc", "restart", "-n", "p"): "START_PROCESSOR",
