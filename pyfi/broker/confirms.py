@@ -1,4 +1,4 @@
-"""What the broker has still to confirm: publishes by their tags, and the rows that they belong to."""
+"""What the broker has still to confirm: publishes by their tags, the queues they go to and the rows they belong to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Confirms:
     def __init__(self, done: Sequence[int] = ()) -> None:
         """Nothing was published; `done`: rows confirmed on a channel before, of which nobody was told yet."""
         self._published = 0
-        self._open: dict[int, int | None] = {}
+        self._open: dict[int, tuple[str, int | None]] = {}
         self._left: Counter[int] = Counter()
         self._done = list(done)
         self.refused: list[str] = []
@@ -22,10 +22,15 @@ class Confirms:
         """Whether something is not confirmed yet."""
         return bool(self._open)
 
-    def sent(self, row: int | None) -> None:
+    @property
+    def unanswered(self) -> frozenset[str]:
+        """The queues of which something is not confirmed yet."""
+        return frozenset(address for address, _ in self._open.values())
+
+    def sent(self, address: str, row: int | None) -> None:
         """One more message was published; `row` it belongs to, None: whoever published it waits for it."""
         self._published += 1
-        self._open[self._published] = row
+        self._open[self._published] = address, row
         if row is not None:
             self._left[row] += 1
 
@@ -39,7 +44,7 @@ class Confirms:
                     break
                 tags.append(each)
         for each in tags:
-            row = self._open.pop(each, None)
+            _, row = self._open.pop(each, ("", None))
             if row is not None and row in self._left:
                 self._left[row] -= 1
                 if not self._left[row]:
@@ -49,7 +54,7 @@ class Confirms:
     def rejected(self, tag: int, multiple: bool) -> None:
         """The broker does not take this one, or none up to it."""
         for each in [each for each in self._open if each == tag or (multiple and each < tag)]:
-            self.lost(self._open.pop(each), f"message {each}")
+            self.lost(self._open.pop(each)[1], f"message {each}")
 
     def lost(self, row: int | None, what: str) -> None:
         """A message came to nothing: its row is left to the relay, or whoever waits is told."""

@@ -29,6 +29,17 @@ class QueueRefusedError(BrokerUnavailableError):
     code = "queue_refused"
 
 
+class QueueMuteError(BrokerUnavailableError):
+    """The broker answers, and says nothing of what these queues were sent: a quorum queue without a leader does so."""
+
+    code = "queue_mute"
+
+    def __init__(self, addresses: frozenset[str]) -> None:
+        """`addresses`: of the queues."""
+        super().__init__(f"these queues do not answer: {', '.join(sorted(addresses))}")
+        self.addresses = addresses
+
+
 class Publisher:
     """One connection to the broker. Connects when first used, again after an error. Not thread-safe."""
 
@@ -43,11 +54,13 @@ class Publisher:
         self._channel: Any = None
         self._declared: set[str] = set()
         self._confirms = Confirms()
+        self._is_blocked = False
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
         """Publish these messages and wait until the broker has confirmed them all.
 
-        Raises: BrokerUnavailableError, QueueRefusedError: not all are confirmed; publishing them again is harmless.
+        Raises: BrokerUnavailableError, QueueRefusedError, QueueMuteError: not all are confirmed; publishing them again
+            is harmless.
         """
         self._again_if_idled(lambda: self._publish(wakeups))
 
@@ -99,9 +112,14 @@ class Publisher:
     def _hear(self, *, wait: bool) -> None:
         """Take the broker's confirms: those that are here, or all."""
         while self._confirms.are_open and self._connection is not None:
-            if not wait and not _is_readable(self._connection.connection.fileno()):
+            if not wait and not _is_readable(self._connection.connection.sock.fileno()):
                 return
-            self._connection.drain_events(timeout=CONFIRM_SECONDS)
+            try:
+                self._connection.drain_events(timeout=CONFIRM_SECONDS)
+            except TimeoutError as error:
+                if self._is_blocked:
+                    raise ConnectionError("it takes no messages for want of memory or disk") from error
+                raise QueueMuteError(self._confirms.unanswered) from error
 
     def depth(self, address: str) -> int:
         """How many wake-ups wait in a queue; 0 when it is not there.
@@ -129,6 +147,16 @@ class Publisher:
                 channel.queue_delete(address)
             self._declared.discard(address)
 
+    def renew(self, address: str) -> None:
+        """Replace a queue that does not answer by a new one; the wake-ups in it are lost, the calls are in the ledger.
+
+        Raises: BrokerUnavailableError, QueueRefusedError.
+        """
+        self.delete_queue(address)
+        with self._mapped():
+            self._open()
+            self._declare(address)
+
     def check(self) -> str:
         """Connect, and say to what: product and version.
 
@@ -149,13 +177,23 @@ class Publisher:
             with contextlib.suppress(Exception):
                 connection.release()
 
+    def _drop(self) -> None:
+        """Let go of a connection that does not answer, without a goodbye that nobody would answer."""
+        connection, self._connection, self._channel = self._connection, None, None
+        self._declared.clear()
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.collect(socket_timeout=0.1)
+
     @contextlib.contextmanager
     def _mapped(self) -> Iterator[None]:
         """Whatever a transport raises in the middle of a broken connection, it is one: `AttributeError` is common."""
         try:
             yield
         except Exception as error:
-            self.close()
+            self._drop() if isinstance(error.__cause__ or error, TimeoutError) else self.close()
+            if isinstance(error, QueueMuteError):
+                raise
             reason = logs.masked(str(error)).partition("\n")[0] or type(error).__name__
             if isinstance(error, amqp.ChannelError) or "WRONGTYPE" in reason:
                 raise QueueRefusedError(f"the broker refuses a queue: {reason}") from error
@@ -176,6 +214,9 @@ class Publisher:
             self._channel = self._connection.channel()
             if self._kind == "rabbitmq":
                 self._confirms = Confirms(self._confirms.done())
+                self._is_blocked = False
+                transport = self._connection.connection
+                transport.on_blocked, transport.on_unblocked = self._on_blocked, self._on_unblocked
                 self._channel.confirm_select()
                 self._channel.events["basic_ack"].add(self._confirms.acknowledged)
                 self._channel.events["basic_nack"].add(self._confirms.rejected)
@@ -186,6 +227,12 @@ class Publisher:
         if address not in self._declared:
             declare(self._required(), self._url, address)
             self._declared.add(address)
+
+    def _on_blocked(self, _reason: str) -> None:
+        self._is_blocked = True
+
+    def _on_unblocked(self) -> None:
+        self._is_blocked = False
 
     def _on_return(self, error: Any, exchange: str, routing_key: str, message: Any) -> None:
         self._declared.discard(routing_key)
@@ -204,7 +251,7 @@ class Publisher:
                 **known,
             )
             channel._basic_publish(message, "", address, mandatory=True)
-            self._confirms.sent(row)
+            self._confirms.sent(address, row)
 
     def _write_redis(self, channel: Any, wakeups: Sequence[Wakeup], row: int | None) -> None:
         with self._required().Producer(channel) as producer:

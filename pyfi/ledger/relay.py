@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyfi import logs
-from pyfi.broker.publish import Publisher, QueueRefusedError
+from pyfi.broker.publish import Publisher, QueueMuteError, QueueRefusedError
 from pyfi.broker.wakeup import Wakeup, packed
 from pyfi.faultpoints import fault
 from pyfi.ledger.connection import Link, mapping
@@ -35,6 +35,7 @@ class Relay:
         self._link = Link(database, application="pyfi relay", channels=("pyfi_outbox",))
         self._publisher = Publisher(broker)
         self.interval_seconds = SLOW_POLL_SECONDS
+        self._mute: frozenset[str] = frozenset()
 
     def run_once(self) -> bool:
         """Publish at most ROWS outbox rows; True when there may be more.
@@ -65,11 +66,23 @@ class Relay:
             return  # all were claimed meanwhile
         try:
             self._publisher.publish(wakeups)
+            self._mute -= {address for address, _ in wakeups}
+        except QueueMuteError as error:
+            self._renew(error.addresses)
+            raise
         except QueueRefusedError:
             addresses = sorted({address for address, _ in wakeups})
             refused = [address for address in addresses if not self._takes(address, wakeups)]
             if refused == addresses:
                 raise
+
+    def _renew(self, mute: frozenset[str]) -> None:
+        """Replace queues that did not answer twice in a row: workers cannot consume such a queue either."""
+        again, self._mute = mute & self._mute, mute
+        for address in sorted(again):
+            self._publisher.renew(address)
+            log.error("queue made anew", extra={"queue": address, "reason": "it did not answer"})
+        self._mute -= again
 
     def _takes(self, address: str, wakeups: list[Wakeup]) -> bool:
         try:

@@ -15,7 +15,7 @@ from pyfi.clock import SYSTEM, Clock
 from pyfi.errors import PyfiError
 from pyfi.faultpoints import fault
 from pyfi.runner.frames import OK, WITHDRAWN, Done, Log
-from pyfi.worker import leases, turn
+from pyfi.worker import leases, lookout, turn
 from pyfi.worker.attention import Attention
 from pyfi.worker.config import Limits, WorkerConfig
 from pyfi.worker.database import AsyncDatabase, Rows
@@ -25,6 +25,7 @@ from pyfi.worker.guesthost import GuestHost, ModuleNotLoadedError
 from pyfi.worker.held import Calls, Finished, Held
 from pyfi.worker.inbox import Inbox
 from pyfi.worker.leases import Leases
+from pyfi.worker.lookout import Lookout
 from pyfi.worker.outcome import crashed, lost, nondeterministic, overrun, seconds_of, stopped
 from pyfi.worker.report import Report
 from pyfi.worker.turn import Turn
@@ -107,6 +108,7 @@ class Engine:
         self._in_flight: Turn | None = None
         self._head_since = self._listened = clock.monotonic()
         self._resynced = self._is_refused = self._is_tick = False
+        self._lookout = Lookout(config.worker_id)
         self.ending: dict[str, str] | None = None
         self.draining = False
 
@@ -339,6 +341,7 @@ class Engine:
         long = running if ran > LONG_CALL_SECONDS else None
         self._listen(now, is_long=long is not None)
         self._renew(now, long)
+        self._look(now)
         self._is_tick = True
         self.pump()
         self._is_tick = False
@@ -380,6 +383,18 @@ class Engine:
         self._database.send(leases.SQL, asked, on_rows, self._on_refused)
         fault("worker.renewing", self._database.fileno())
 
+    def _look(self, now: float) -> None:
+        """While no wake-up comes."""
+        if not (self._can_ask and self.guest.is_ready and self.inbox.is_idle) or self.draining:
+            return
+        if (asked := self._lookout.parameters(now, self._calls.room())) is not None:
+            self._database.send(lookout.SQL, asked, self._on_looked, self._on_refused)
+
+    def _on_looked(self, rows: Rows) -> None:
+        if ids := self._lookout.found(rows):
+            self.inbox.found(ids)
+            self.pump()
+
     def _end_what_is_held(self) -> None:
         """Others may have it by now. It is told all the same: the fence knows whether it still counts."""
         self.guest.hear()
@@ -406,13 +421,14 @@ class Engine:
             self._fetch.stop()
 
     def live_without_broker(self, seconds: float, check: Callable[[], None]) -> None:
-        """Celery is between two connections: finish, renew and commit all the same. `check` may end it by raising."""
+        """Celery is between two connections: claim, finish and renew all the same. `check` may end it by raising."""
         until = self._clock.monotonic() + seconds
         tick = self.watcher.guarded(self.tick)
-        while (left := until - self._clock.monotonic()) > 0:
-            self.watcher.turn(min(left, TICK_SECONDS))
-            tick()
-            check()
+        with self._lookout:
+            while (left := until - self._clock.monotonic()) > 0:
+                self.watcher.turn(min(left, TICK_SECONDS))
+                tick()
+                check()
 
     # The end
 

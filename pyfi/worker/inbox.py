@@ -13,7 +13,7 @@ log = logs.get(__name__)
 
 
 class Delivered:
-    """A message: the ids that it names, and how many of them were taken from it; whether it was given back."""
+    """A message, or none: the ids that it names, and how many of them were taken from it; whether it was given back."""
 
     __slots__ = ("ids", "is_returned", "message", "taken")
 
@@ -64,6 +64,11 @@ class Inbox:
         self.waiting += len(ids)
         return True
 
+    def found(self, ids: list[str]) -> None:
+        """Take ids that no message named."""
+        self._messages.append(Delivered(ids, None))
+        self.waiting += len(ids)
+
     def refuse(self, message: Any, reason: str) -> None:
         """Let go of a message that is none of ours; on RabbitMQ it is parked."""
         self.ignored += 1
@@ -91,7 +96,9 @@ class Inbox:
 
     def claimed(self) -> None:
         """What was taken is claimed, or somebody else's: acknowledge the messages that are used up."""
-        messages = [each.message for each, _ in self._claiming if each.taken == len(each.ids)]
+        messages = [
+            each.message for each, _ in self._claiming if each.message is not None and each.taken == len(each.ids)
+        ]
         self._claiming = []
         if not messages:
             return
@@ -124,7 +131,8 @@ class Inbox:
             each = self._messages.pop()
             each.is_returned = True
             self.waiting -= len(each.ids) - each.taken
-            self._tell(each.message.requeue)
+            if each.message is not None:
+                self._tell(each.message.requeue)
 
     def resume(self) -> None:
         """Take messages again."""

@@ -23,6 +23,8 @@ log = logs.get(__name__)
 
 UNUSED = (DelayedDelivery, Gossip, Heart, Mingle)
 LONGEST_BACKOFF_SECONDS = 5.0
+# Between two connections that come to nothing: each takes the worker's loop until the broker is given up.
+LONGEST_REST_SECONDS = 20.0
 
 
 class LeanConsumer(Consumer):  # type: ignore[misc] # Celery is untyped
@@ -41,6 +43,9 @@ class LeanConsumer(Consumer):  # type: ignore[misc] # Celery is untyped
             if step not in {f"{u.__module__}:{u.__name__}" for u in UNUSED}
         )
 
+    # Connections in a row on which consuming could not begin: RabbitMQ may be there and a queue of it without a leader.
+    _fruitless = 0
+
     @property
     def _engine(self) -> Engine:
         engine: Engine = self.app.pyfi_engine
@@ -50,6 +55,9 @@ class LeanConsumer(Consumer):  # type: ignore[misc] # Celery is untyped
         """Connect, try after try; in between the engine finishes, renews and commits without the broker."""
         engine, delay = self._engine, 0.5
         engine.inbox.detach()
+        if self._fruitless:
+            log.warning("queues do not answer", extra={"connections": self._fruitless})
+            engine.live_without_broker(min(LONGEST_REST_SECONDS, 2.0**self._fruitless), maybe_shutdown)
         while True:
             try:
                 connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
@@ -60,6 +68,7 @@ class LeanConsumer(Consumer):  # type: ignore[misc] # Celery is untyped
                 engine.live_without_broker(seconds, maybe_shutdown)
             else:
                 self.first_connection_attempt = False
+                self._fruitless += 1
                 return connection
 
     def create_task_handler(self, *_: Any) -> Callable[[Any], None]:
@@ -86,6 +95,11 @@ class LeanConsumer(Consumer):  # type: ignore[misc] # Celery is untyped
                 pump()
 
         return take
+
+    def on_ready(self) -> None:
+        """Every queue has said that we consume it."""
+        self._fruitless = 0
+        super().on_ready()
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """A message that cannot even be unpacked; Celery's own logs all of its body."""

@@ -24,7 +24,7 @@ from pyfi.stack.binaries import find
 from pyfi.stack.folder import StackFolder
 from pyfi.stack.server import StartedServer, StartOptions, free_port
 from pyfi.system.locks import FileLock
-from pyfi.system.processes import Child, end_process, signal_process, spawn
+from pyfi.system.processes import Child, end_process, run, signal_process, spawn
 
 SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_SECONDS = 120.0
@@ -209,6 +209,23 @@ class RabbitMQ:
             signal_process(self._server.identity, signal.SIGKILL)
             assert self._server.wait(30) is not None
             self._server = None
+
+    def suspend(self, queue: str) -> None:
+        """From now on the leader of this quorum queue answers nobody."""
+        done = run(
+            [
+                str(SCRIPT.with_name("rabbitmqctl")),
+                "-q",
+                "-n",
+                f"{self._name}@localhost",
+                "eval",
+                f"sys:suspend({{'%2F_{queue}', node()}}).",
+            ],
+            env=self.environment,
+            cwd=self.folder,
+            timeout_seconds=60,
+        )
+        assert done.returncode == 0, done.stderr
 
     def stop(self) -> None:
         """The node, then its epmd."""

@@ -19,9 +19,7 @@ def test_nothing_is_lost_and_nothing_commits_twice(services: Services, tmp_path:
     broker = broker_kind(services.broker) if has_rabbitmq() else "redis"
     seed = some_seed()
     print(f"seed {seed}")
-    # RabbitMQ 3.10 may come back from kill -9 with a quorum queue that answers nobody: that is `make chaos`'s to show.
-    crashes = 1 if broker == "redis" else 0
-    verdict = chaos(tmp_path, broker, calls=200, seed=seed, kills=8, crashes=crashes)
+    verdict = chaos(tmp_path, broker, calls=200, seed=seed, kills=8, crashes=1)
     print(verdict.line())
     assert verdict.is_good, verdict.complaints()
     assert sum(verdict.harm.values()) >= 8

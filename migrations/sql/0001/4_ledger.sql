@@ -558,6 +558,21 @@ begin
   return v_expired + v_ended;
 end $$;
 
+-- For a worker that no wake-up reaches: what is due at its sockets, by priority and age. It is claimed as if a wake-up had named it.
+create function ledger.waiting(p_worker uuid, p_most int) returns uuid[]
+  language sql stable security definer set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  select array(select x.id from pyfi.worker w join pyfi.node n on n.id = w.node_id cross join lateral unnest(w.sockets) s (id)
+      cross join lateral (
+        (select c.id, c.priority, c.created from pyfi.call c where c.socket_id = s.id and c.state = 'queued' and c.not_before is null
+            and (c.expires is null or c.expires > now()) order by c.priority desc, c.created limit p_most)
+        union all
+        (select c.id, c.priority, c.created from pyfi.call c where c.socket_id = s.id and c.state = 'queued' and c.not_before <= now()
+            and (c.expires is null or c.expires > now()) order by c.priority desc, c.created limit p_most)) x
+    where w.id = p_worker and n.worker_login = access.acting()
+    order by x.priority desc, x.created limit p_most)
+$$;
+
 -- Addresses with calls that wait although nothing in the ledger explains it: the sweeper asks the broker how many wake-ups it has.
 create function ledger.stale(p_seconds double precision) returns table (address text, waiting bigint)
   language sql security definer set search_path = pg_catalog, pg_temp as $$

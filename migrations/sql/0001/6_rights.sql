@@ -50,7 +50,7 @@ grant execute on function agent.register(text, text, int, jsonb), agent.heartbea
   agent.place(uuid, int), agent.report(int, jsonb), agent.worker_exited(uuid, bigint, text, boolean), agent.secrets(uuid) to {{flow_node}};
 grant execute on function ledger.take_outbox(int), ledger.next_due(), ledger.forget(bigint[]), ledger.sweep(), ledger.stale(double precision),
   ledger.rewake(text, double precision, int), ledger.retire(int) to {{flow_node}};
-grant execute on function ledger.enlist(uuid, text, uuid, int, int, int, text), ledger.resync(uuid, bigint[]),
+grant execute on function ledger.enlist(uuid, text, uuid, int, int, int, text), ledger.resync(uuid, bigint[]), ledger.waiting(uuid, int),
   ledger.renew(uuid, uuid[], bigint[], uuid),
   ledger.turn(uuid, uuid[], bigint[], int, int, uuid[], bigint[], uuid[], bigint[], text[], text[], real[], text[], uuid[], text[], text[],
     uuid[], smallint[], double precision[], smallint[], text[], int, uuid[], uuid[], bigint[], int[], uuid[], bigint[], bigint[], text[], uuid[], int),

@@ -104,7 +104,8 @@ FUNCTIONS = {
     "flow_worker": {
         "access.acting", "access.me", "access.is_admin",
         "access.join_node",
-        "ledger.enlist", "ledger.turn", "ledger.renew", "ledger.resync", "ledger.put", "ledger.read_arguments",
+        "ledger.enlist", "ledger.turn", "ledger.renew", "ledger.resync", "ledger.waiting", "ledger.put",
+        "ledger.read_arguments",
     },
 }  # fmt: skip
 
@@ -122,7 +123,7 @@ DEFINERS = {
     "access.grant_right", "access.forget_right", "access.give_role", "access.take_role", "access.share_network",
     "access.socket_queue",
     "ledger.submit", "ledger.enter", "ledger.compose", "ledger.published",
-    "ledger.enlist", "ledger.turn", "ledger.renew", "ledger.resync",
+    "ledger.enlist", "ledger.turn", "ledger.renew", "ledger.resync", "ledger.waiting",
     "ledger.take_outbox", "ledger.next_due", "ledger.forget", "ledger.sweep", "ledger.stale", "ledger.rewake",
     "ledger.wake_processor",    "ledger.end_calls", "ledger.consumers",
     "ledger.retry", "ledger.replay", "ledger.give_up", "ledger.laws",

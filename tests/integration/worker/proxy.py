@@ -25,8 +25,10 @@ class Proxy:
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._lock = threading.Lock()
         self._is_ending = self._is_silent = False
+        self._mute_from: bytes | None = None
+        self._mute: set[socket.socket] = set()
         self._waker = Waker()
-        self.cuts = 0
+        self.cuts = self.accepted = 0
         self.open()
         self._thread = threading.Thread(target=self._run, name="proxy")
         self._thread.start()
@@ -77,6 +79,18 @@ class Proxy:
             self._is_silent = True
         self._waker.wake()
 
+    def fall_silent_from(self, words: bytes) -> None:
+        """Forward nothing more of a connection on which these were said, them included, until `speak`."""
+        with self._lock:
+            self._mute_from = words
+
+    def speak(self) -> None:
+        """Forward what comes from now on."""
+        with self._lock:
+            self._mute_from = None
+            self._mute.clear()
+        self._waker.wake()
+
     def close(self) -> None:
         """End the thread."""
         self._is_ending = True
@@ -91,7 +105,7 @@ class Proxy:
         while not self._is_ending:
             self._waker.clear()
             with self._lock:
-                reading = [] if self._is_silent else list(self._pairs)
+                reading = [] if self._is_silent else [each for each in self._pairs if each not in self._mute]
                 listener = self._listener
             readable, _, _ = select.select([self._waker, *reading, *([listener] if listener else [])], [], [], 0.5)
             for each in readable:
@@ -110,6 +124,7 @@ class Proxy:
                 return
             there.settimeout(None)
             with self._lock:
+                self.accepted += 1
                 self._pairs |= {here: there, there: here}
 
     def _forward(self, source: socket.socket) -> None:
@@ -118,6 +133,10 @@ class Proxy:
             return
         try:
             came = source.recv(_BYTES)
+            if self._mute_from is not None and self._mute_from in came:
+                with self._lock:
+                    self._mute |= {source, other}
+                return
             if came:
                 other.sendall(came)
                 return

@@ -62,6 +62,15 @@ def test_rows_of_what_was_confirmed_are_forgotten_in_batches(stage: Stage, calls
     stage.until(lambda: stage.depth(part, "echo") == SETTLE_ROWS + 1, "the wake-ups are as many")
 
 
+def test_confirms_are_taken_from_the_connection_that_stays(stage: Stage, calls: Calls, way: Proxy) -> None:
+    part = stage.processor("echo")
+    calls.submit(part.sockets["echo"], [ECHO])
+    connections = way.accepted
+    for _ in range(3 * SETTLE_ROWS):
+        calls.submit(part.sockets["echo"], [ECHO])
+    assert way.accepted == connections
+
+
 def test_of_several_calls_all_are_confirmed(stage: Stage, calls: Calls) -> None:
     part = stage.processor("echo")
     ids = calls.submit(part.sockets["echo"], [ECHO] * 1500)

@@ -9,7 +9,7 @@ def sent(*rows: int | None) -> Confirms:
     """A message of each of these rows, tags from 1."""
     made = Confirms()
     for row in rows:
-        made.sent(row)
+        made.sent(f"q{row}", row)
     return made
 
 
