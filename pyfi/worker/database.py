@@ -16,7 +16,7 @@ from pyfi.ledger.connection import KEEPALIVES, ids_as_text
 
 log = logs.get(__name__)
 
-LONGEST_BACKOFF_SECONDS = 30.0
+LONGEST_BACKOFF_SECONDS = 5.0
 # A statement without an answer for so long has lost its server, whatever the socket says.
 STATEMENT_SECONDS = 60.0
 # The server, the connection or the moment is at fault, not the statement: it is said again over a new connection.
