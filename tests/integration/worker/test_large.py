@@ -37,19 +37,19 @@ def test_a_large_result_passes_without_growing_the_worker(stage: Stage) -> None:
     worker = stage.worker(part)
     stage.outcomes(stage.submit(part, "echo", *range(20)))
     before = resident_bytes(worker)
-    (id_,) = stage.submit(part, "grow", 50_000)
+    (id_,) = stage.submit(part, "grow", 100_000)
     (outcome,) = stage.outcomes([id_])
     assert (outcome.state, outcome.result, outcome.result_apart) == ("done", None, True), outcome.error
     until(lambda: children(stage, id_))
     (child,) = stage.outcomes(children(stage, id_))
-    assert (child.state, child.result) == ("done", [50_000, "49999"]), child.error
+    assert (child.state, child.result) == ("done", [100_000, "99999"]), child.error
     assert resident_bytes(worker) - before < 15e6
     assert stage.calls.whole(outcome).result[77] == "0077" + "x" * 996
     held = stage.scene.superuser.one(
         "select sum(length(x.data)) from pyfi.piece x join pyfi.payload p on p.id = x.payload_id where p.root_id = %s",
         id_,
     )
-    assert held < 51e6
+    assert held < 102e6
 
 
 def test_large_arguments_are_uploaded_and_reach_the_function(stage: Stage) -> None:
