@@ -13,7 +13,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 # Up to the last @ of the word: a password that was not percent-encoded may hold any of / @ : ? #.
 _PASSWORD_IN_URL = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@\"]*):(?:[^\s\"\\]|\\.)+@", re.IGNORECASE)
 _PASSWORD_IN_QUERY = re.compile(r"(?P<head>[?&](?:ssl)?password=)[^\s&\"]+", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x9b]")
+# C0 and C1 but for newline and tab, and what turns the direction of writing round.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def masked(text: str) -> str:
@@ -28,6 +29,15 @@ def masked(text: str) -> str:
 def printable(text: str) -> str:
     """`text` without terminal control characters (newlines and tabs stay), so that names cannot draw on a screen."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def escaped(text: str) -> str:
+    r"""JSON text with those characters written as escapes: it says the same, and draws nothing.
+
+    >>> escaped('["a\x9bb"]')
+    '["a\\u009bb"]'
+    """
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
@@ -56,7 +66,7 @@ class TerminalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """A line for a person's eyes; control characters are replaced."""
-        fields = " ".join(f"{key}={value}" for key, value in _fields(record).items())
+        fields = " ".join(f"{key}={' '.join(str(value).split())}" for key, value in _fields(record).items())
         head = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():<7} {record.getMessage()}"
         text = f"{head}  {fields}".rstrip()
         if record.exc_info:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from pyfi.cli.ending import say
 from pyfi.cli.invocation import Invocation, pass_invocation
+from pyfi.cli.render import line_json
 
 
 def _adaptor(path: str) -> Callable[[dict[str, Any]], object]:
@@ -49,7 +49,7 @@ def listen(invocation: Invocation, name: str | None, channel: str, adaptor: str 
         if put is not None:
             put(message)
             return
-        click.echo(json.dumps(message, ensure_ascii=False))
+        click.echo(line_json(message))
         sys.stdout.flush()
 
     with invocation.database() as database:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from pyfi.logs import printable
+from pyfi.logs import escaped, printable
 
 Row = Mapping[str, Any]
 Column = tuple[str, str]
@@ -25,7 +25,7 @@ def text_of(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return escaped(json.dumps(value, ensure_ascii=False, default=str))
     return printable(" ".join(str(value).split()))
 
 
@@ -71,7 +71,7 @@ def as_json(value: object) -> str:
     """Indented, keys as they are; times with their offset."""
     from pyfi.db.model import AlchemyEncoder
 
-    return json.dumps(value, indent=2, ensure_ascii=False, cls=AlchemyEncoder)
+    return escaped(json.dumps(value, indent=2, ensure_ascii=False, cls=AlchemyEncoder))
 
 
 def as_yaml(value: object) -> str:
@@ -121,4 +121,4 @@ def show_one(document: Mapping[str, Any], output: str | None) -> None:
 
 def line_json(value: object) -> str:
     """On one line, for pipes."""
-    return json.dumps(value, ensure_ascii=False)
+    return escaped(json.dumps(value, ensure_ascii=False))

@@ -12,6 +12,7 @@ from pyfi.cli.ending import say
 from pyfi.cli.invocation import Invocation, pass_invocation
 from pyfi.cli.options import network_option, refused
 from pyfi.cli.rules import rule_options, taken
+from pyfi.logs import printable
 
 if TYPE_CHECKING:
     from pyfi.control.arguments import Arguments
@@ -93,5 +94,8 @@ def run(
 
 
 def print_result(result: Any) -> None:
-    """Text bare, all else as JSON on one line."""
-    click.echo(result if isinstance(result, str) else render.line_json(result))
+    """Text bare (on a terminal so that it cannot draw there), all else as JSON on one line."""
+    if not isinstance(result, str):
+        click.echo(render.line_json(result))
+    else:
+        click.echo(printable(result) if sys.stdout.isatty() else result)

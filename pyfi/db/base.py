@@ -81,4 +81,4 @@ class InNetwork(Owned):
         return mapped_column(reference("network"), index=True, sort_order=-7, doc="the network it belongs to")
 
 
-NAME_RULE = CheckConstraint("name ~ '^[A-Za-z0-9._][A-Za-z0-9._-]{0,62}$'", name="name")
+NAME_RULE = CheckConstraint("name ~ '^[A-Za-z0-9._][A-Za-z0-9._-]{0,62}$' and name not in ('.', '..')", name="name")

@@ -94,14 +94,17 @@ def test_json_line_stays_one_line_with_a_traceback() -> None:
 def test_terminal_line_cannot_draw() -> None:
     stream = Terminal()
     logs.setup(stream=stream)
-    logs.get("pyfi.x").warning("added", extra={"socket_name": "a\x1b[2J\x9bb\rc", "url": "amqp://a:secret@h"})
+    name = "a\x1b[2J\x9bb\bc\n12:00:00 error   forged"
+    logs.get("pyfi.x").warning("added", extra={"socket_name": name, "url": "amqp://a:secret@h"})
     line = stream.getvalue()
-    assert "warning added  socket_name=a\ufffd[2J\ufffdb\ufffdc url=amqp://a:***@h\n" in line
+    assert "socket_name=a\ufffd[2J\ufffdb\ufffdc 12:00:00 error forged url=amqp://a:***@h\n" in line
+    assert line.count("\n") == 1
 
 
 def test_printable_keeps_lines_and_tabs() -> None:
     assert logs.printable("a\tb\nc") == "a\tb\nc"
     assert logs.printable("a\x00b\x7fc\x08") == "a\ufffdb\ufffdc\ufffd"
+    assert logs.printable("a\x85\x90\u202ecba\u2066\u200f\xe9") == "a\ufffd\ufffd\ufffdcba\ufffd\ufffd\xe9"
 
 
 def test_setup_again_replaces_and_level_counts() -> None:
