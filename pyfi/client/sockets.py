@@ -81,8 +81,6 @@ class Socket(NetworkObject):
         database, processor = connection().database, given["processor"]
         with opened(database) as rows:
             exists = bool(rows.find("socket", name=given["name"], processor_id=processor["id"]))
-        if not exists and queue is None:
-            raise InvalidError(f"socket {given['name']} needs a queue", hint="queue={'name': 'pyfi.queue1'}")
         name = queue_name(queue, processor["network"])
         return verbs.ensure(database, "socket", given | {"queue": name, "exists": exists})
 

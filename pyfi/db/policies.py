@@ -54,34 +54,38 @@ def end(table: str, kind: str, right: str, link: str, **reached: str) -> str:
     )
 
 
-# To see a network is not to be in it: what is put into one runs on its nodes.
-NETWORK = (
-    "network_id in (select n.id from pyfi.network n where n.name = 'default'"
-    " or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE')))"
-)
+def into(right: str) -> str:
+    """To see a network is not to be in it: what is put into one runs on its nodes."""
+    return (
+        "(network_id = (select n.id from pyfi.network n where n.name = 'default')"
+        f" or network_id = any ((select access.joined())::uuid[]) or (select access.wide('{right}')))"
+    )
+
+
 BY_PROCESSOR = {"shared": "processors", "column": "processor_id"}
 BY_SOURCE = {"shared": "sockets", "column": "source_id"}
 BY_ID = {"shared": "sockets", "column": "id"}
 
 
-def owned(
-    noun: str, *, lists: str = "", check: str = NETWORK, shared: str = "networks", column: str = "network_id"
-) -> Table:
-    """A named row of an owner, with rights of its own noun."""
-    reached = {"shared": shared, "column": column}
+def owned(noun: str, *, lists: str = "") -> Table:
+    """A named row of an owner in a network, with rights of its own noun."""
     return Table(
-        select=reach(lists or f"READ_{noun}", **reached),
-        insert=added(f"ADD_{noun}", check) if check else added(f"ADD_{noun}"),
-        update=reach(f"UPDATE_{noun}", **reached),
-        check=check,
-        delete=reach(f"DELETE_{noun}", **reached),
+        select=reach(lists or f"READ_{noun}"),
+        insert=added(f"ADD_{noun}", into(f"ADD_{noun}")),
+        update=reach(f"UPDATE_{noun}"),
+        check=into(f"UPDATE_{noun}"),
+        delete=reach(f"DELETE_{noun}"),
     )
 
 
-def general(check: str = NETWORK) -> Table:
+def general(*ends: str) -> Table:
     """A row without rights of its own noun: the general words."""
     return Table(
-        select=reach("READ"), insert=added("CREATE", check), update=reach("UPDATE"), check=check, delete=reach("DELETE")
+        select=reach("READ"),
+        insert=added("CREATE", into("CREATE"), *ends),
+        update=reach("UPDATE"),
+        check=" and ".join([into("UPDATE"), *ends]),
+        delete=reach("DELETE"),
     )
 
 
@@ -117,9 +121,9 @@ PLUG_ENDS = " and ".join((
     end("plug", "queue", "UPDATE_QUEUE", "queue_id"),
 ))  # fmt: skip
 NODE_ENDS = "(scheduler_id is null or scheduler_id in (select id from pyfi.scheduler))"
-FLOW_ENDS = f"{NETWORK} and (file_id is null or file_id in (select id from pyfi.file))"
+FLOW_ENDS = "(file_id is null or file_id in (select id from pyfi.file))"
 GATE_ENDS = end("gate", "plug", "UPDATE_PLUG", "plug_id", **BY_SOURCE)
-AGENT_ENDS = f"{end('agent', 'node', 'UPDATE_NODE', 'node_id')} and {NETWORK}"
+AGENT_ENDS = end("agent", "node", "UPDATE_NODE", "node_id")
 # Where agents would place it too: on a node of the processor's network.
 SAME_NETWORK = (
     "exists (select from pyfi.node n join pyfi.processor p on p.network_id = n.network_id"
@@ -143,9 +147,9 @@ PROCESSOR = owned("PROCESSOR", lists="LS_PROCESSORS")
 TABLES: Mapping[str, Table] = {
     "agent": Table(
         select=reach("LS_AGENTS"),
-        insert=added("ADD_AGENT", AGENT_ENDS),
+        insert=added("ADD_AGENT", AGENT_ENDS, into("ADD_AGENT")),
         update=reach("UPDATE_AGENT"),
-        check=AGENT_ENDS,
+        check=f"{AGENT_ENDS} and {into('UPDATE_AGENT')}",
         delete=reach("DELETE_AGENT"),
     ),
     "argument": Table(
@@ -222,7 +226,7 @@ TABLES: Mapping[str, Table] = {
         select=PROCESSOR.select,
         insert=PROCESSOR.insert,
         update=reach("CHANGE_PROCESSOR"),
-        check=NETWORK,
+        check=into("CHANGE_PROCESSOR"),
         delete=PROCESSOR.delete,
         hidden=rights.CODE_COLUMNS + rights.CONFIG_COLUMNS,
         unwritten=rights.OBSERVED_COLUMNS,

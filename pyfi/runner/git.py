@@ -19,6 +19,7 @@ _HINTS = (
     ("does not appear to be a git repository", "is the path right? A folder needs: git init, git add, git commit"),
     ("could not read Username", "it is private, or absent: --git-secret names a secret that may read it"),
     ("Authentication failed", "it is private: --git-secret names a secret that may read it"),
+    ("Host key verification failed", "the host's key is not the one that is known: flow setting ls ssh_known_hosts"),
     ("Permission denied", "--git-secret names a secret with a key that may read it"),
     ("returned error: 30", "the repository has moved: use its new URL, perhaps with .git at the end"),
     ("redirect", "the repository has moved: use its new URL, perhaps with .git at the end"),
@@ -32,9 +33,9 @@ _SETTINGS = (
     *("submodule.recurse=false", "fetch.recurseSubmodules=false", "protocol.allow=never", "advice.detachedHead=false"),
 )
 # -F: the user's configuration may run programs (ProxyCommand) for hosts of any name.
-_SSH = (
-    "ssh -F/dev/null -oBatchMode=yes -oConnectTimeout=20 -oStrictHostKeyChecking=accept-new -oClearAllForwardings=yes"
-)
+_SSH = "ssh -F/dev/null -oBatchMode=yes -oConnectTimeout=20 -oClearAllForwardings=yes"
+# Where the administrator named no keys of hosts: the first one is believed, another one later is not.
+_TRUSTING = " -oStrictHostKeyChecking=accept-new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,8 @@ def git(
 
 def _ssh(source: CanonicalUrl, address: str, credential: Credential) -> str:
     pinned = f" -oHostName={address} -oHostKeyAlias={source.host} -oCheckHostIP=no" if address else ""
-    return _SSH + pinned + credential.ssh_options
+    # Of an option that is given twice ssh takes the first.
+    return _SSH + credential.ssh_options + _TRUSTING + pinned
 
 
 def failure(done: Completed, source: CanonicalUrl, limits: Limits) -> RepositoryError:

@@ -17,7 +17,8 @@ DENY = "repositories_deny"
 PRIVATE_HOSTS = "repositories_private_hosts"
 SIGNERS = "commit_signers"
 STRICT = "strict_installs"
-KEYS = (ALLOW_FILE, ALLOW, DENY, PRIVATE_HOSTS, SIGNERS, STRICT)
+KNOWN_HOSTS = "ssh_known_hosts"
+KEYS = (ALLOW_FILE, ALLOW, DENY, PRIVATE_HOSTS, SIGNERS, STRICT, KNOWN_HOSTS)
 
 _YES = "true"
 
@@ -29,7 +30,8 @@ class Policy:
     allow, deny: patterns of repositories, see `matches`; an empty `allow` allows all, `deny` wins. private_hosts: names
     and networks (10.0.0.0/8) that are fetched from although their addresses are not public. signers: whose signature a
     commit needs: the text of an allowed_signers file of ssh, or public keys of gpg; empty: none is asked for.
-    strict: nothing is installed but what is named with its hash.
+    strict: nothing is installed but what is named with its hash. known_hosts: the text of ssh's file of that name:
+    other hosts, and other keys of these, are refused; empty: a host's first key is believed.
     """
 
     allow_file: bool = False
@@ -38,6 +40,7 @@ class Policy:
     private_hosts: tuple[str, ...] = ()
     signers: str = ""
     strict: bool = False
+    known_hosts: str = ""
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> Policy:
@@ -49,6 +52,7 @@ class Policy:
             private_hosts=tuple(settings.get(PRIVATE_HOSTS, "").lower().split()),
             signers=settings.get(SIGNERS, "").strip(),
             strict=settings.get(STRICT) == _YES,
+            known_hosts=settings.get(KNOWN_HOSTS, "").strip(),
         )
 
     @classmethod
@@ -59,6 +63,7 @@ class Policy:
             allow_file=bool(document.get("allow_file", False)),
             signers=str(document.get("signers", "")),
             strict=bool(document.get("strict", False)),
+            known_hosts=str(document.get("known_hosts", "")),
             **lists,
         )
 
@@ -138,7 +143,18 @@ def checked_setting(key: str, value: str) -> str:
             "these are neither lines of an allowed_signers file nor public keys of gpg",
             hint="a line is: joe@example.org ssh-ed25519 AAAA...",
         )
+    if key == KNOWN_HOSTS and value.strip() and not _is_known_hosts(value):
+        raise InvalidError(
+            "these are no lines of a known_hosts file", hint="a line is: git.example.org ssh-ed25519 AAAA..."
+        )
     return value
+
+
+def _is_known_hosts(text: str) -> bool:
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    # Of a line that begins with a marker the host comes second.
+    told = [line[1:] if line[0].startswith("@") else line for line in lines]
+    return bool(told) and all(len(line) >= 3 and line[1].startswith(("ssh-", "sk-", "ecdsa-")) for line in told)
 
 
 def _is_signers(text: str) -> bool:

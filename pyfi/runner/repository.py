@@ -42,7 +42,7 @@ def resolve(url: str, ref: str = "", *, policy: Policy, secret: str = "", limits
         return ref.lower()
     wanted = ("HEAD",) if not ref else (ref,) if ref.startswith("refs/") else (f"refs/heads/{ref}", f"refs/tags/{ref}")
     asked = ["ls-remote", "--", source.url, *(f"{name}*" for name in wanted)]
-    with credential_of(secret) as credential:
+    with credential_of(secret, policy.known_hosts) as credential:
         address = checked_address(source, policy)
         listed = git(asked, source=source, limits=limits, address=address, credential=credential)
     found = {}
@@ -110,7 +110,7 @@ def _fetch(source: CanonicalUrl, commit: str, mirror: Path, limits: Limits, poli
     if _has(source, commit, mirror, limits):
         return
     fetch = [*at, "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
-    with credential_of(secret) as credential:
+    with credential_of(secret, policy.known_hosts) as credential:
         address = checked_address(source, policy)
         exactly = git(
             [*fetch, "--depth=1", "--", source.url, commit],

@@ -335,6 +335,11 @@ begin
   if new.restart_token <> old.restart_token then
     perform access.require('START_PROCESSOR', old.owner_id, old.network_id, v_what);
   end if;
+  -- Into another network: as a new row would be put there, but with this right.
+  if new.network_id <> old.network_id and not (new.network_id = any (access.joined())
+      or exists (select from pyfi.network n where n.id = new.network_id and n.name = 'default')) then
+    perform access.require('UPDATE_PROCESSOR', null, null, format('%s in that network', v_what));
+  end if;
   if to_jsonb(new) - v_own <> to_jsonb(old) - v_own then
     perform access.require('UPDATE_PROCESSOR', old.owner_id, old.network_id, v_what);
   end if;

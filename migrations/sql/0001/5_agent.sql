@@ -82,7 +82,7 @@ begin
   end loop;
   select jsonb_build_object(
       'settings', (select coalesce(jsonb_object_agg(s.key, s.value), '{}') from pyfi.setting s
-        where s.key in ('allow_file_repositories', 'repositories_allow', 'repositories_deny', 'repositories_private_hosts', 'commit_signers', 'strict_installs')),
+        where s.key in ('allow_file_repositories', 'repositories_allow', 'repositories_deny', 'repositories_private_hosts', 'commit_signers', 'strict_installs', 'ssh_known_hosts')),
       'deployments', coalesce(jsonb_agg(jsonb_build_object(
       'id', x.id, 'processor_id', p.id, 'processor', p.name, 'network', n.name,
       'owner', (select u.name from pyfi."user" u where u.id = p.owner_id and p.owner_id <> n.owner_id), 'cpus', x.cpus, 'generation', p.generation,

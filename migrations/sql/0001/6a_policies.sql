@@ -13,10 +13,10 @@ end $$;
 create policy agent_select on pyfi.agent for select to {{flow_user}}
   using ((owner_id = (select access.mine('LS_AGENTS')) or network_id = any ((select access.networks('LS_AGENTS'))::uuid[]) or (select access.wide('LS_AGENTS'))));
 create policy agent_insert on pyfi.agent for insert to {{flow_user}}
-  with check (owner_id = (select access.mine('ADD_AGENT')) and exists (select from pyfi.node e where e.id = agent.node_id and (e.owner_id = agent.owner_id or (e.owner_id = (select access.mine('UPDATE_NODE')) or e.network_id = any ((select access.networks('UPDATE_NODE'))::uuid[]) or (select access.wide('UPDATE_NODE'))))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check (owner_id = (select access.mine('ADD_AGENT')) and exists (select from pyfi.node e where e.id = agent.node_id and (e.owner_id = agent.owner_id or (e.owner_id = (select access.mine('UPDATE_NODE')) or e.network_id = any ((select access.networks('UPDATE_NODE'))::uuid[]) or (select access.wide('UPDATE_NODE'))))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('ADD_AGENT'))));
 create policy agent_update on pyfi.agent for update to {{flow_user}}
   using ((owner_id = (select access.mine('UPDATE_AGENT')) or network_id = any ((select access.networks('UPDATE_AGENT'))::uuid[]) or (select access.wide('UPDATE_AGENT'))))
-  with check ((owner_id = (select access.mine('UPDATE_AGENT')) or network_id = any ((select access.networks('UPDATE_AGENT'))::uuid[]) or (select access.wide('UPDATE_AGENT'))) and exists (select from pyfi.node e where e.id = agent.node_id and (e.owner_id = agent.owner_id or (e.owner_id = (select access.mine('UPDATE_NODE')) or e.network_id = any ((select access.networks('UPDATE_NODE'))::uuid[]) or (select access.wide('UPDATE_NODE'))))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check ((owner_id = (select access.mine('UPDATE_AGENT')) or network_id = any ((select access.networks('UPDATE_AGENT'))::uuid[]) or (select access.wide('UPDATE_AGENT'))) and exists (select from pyfi.node e where e.id = agent.node_id and (e.owner_id = agent.owner_id or (e.owner_id = (select access.mine('UPDATE_NODE')) or e.network_id = any ((select access.networks('UPDATE_NODE'))::uuid[]) or (select access.wide('UPDATE_NODE'))))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE_AGENT'))));
 create policy agent_delete on pyfi.agent for delete to {{flow_user}}
   using ((owner_id = (select access.mine('DELETE_AGENT')) or network_id = any ((select access.networks('DELETE_AGENT'))::uuid[]) or (select access.wide('DELETE_AGENT'))));
 grant select, insert, update, delete on pyfi.agent to {{flow_user}};
@@ -67,10 +67,10 @@ grant select on pyfi.event to {{flow_user}};
 create policy file_select on pyfi.file for select to {{flow_user}}
   using ((owner_id = (select access.mine('READ')) or network_id = any ((select access.networks('READ'))::uuid[]) or (select access.wide('READ'))));
 create policy file_insert on pyfi.file for insert to {{flow_user}}
-  with check (owner_id = (select access.mine('CREATE')) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check (owner_id = (select access.mine('CREATE')) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('CREATE'))));
 create policy file_update on pyfi.file for update to {{flow_user}}
   using ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))))
-  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
 create policy file_delete on pyfi.file for delete to {{flow_user}}
   using ((owner_id = (select access.mine('DELETE')) or network_id = any ((select access.networks('DELETE'))::uuid[]) or (select access.wide('DELETE'))));
 grant select, insert, update, delete on pyfi.file to {{flow_user}};
@@ -78,10 +78,10 @@ grant select, insert, update, delete on pyfi.file to {{flow_user}};
 create policy flow_select on pyfi.flow for select to {{flow_user}}
   using ((owner_id = (select access.mine('READ')) or network_id = any ((select access.networks('READ'))::uuid[]) or (select access.wide('READ'))));
 create policy flow_insert on pyfi.flow for insert to {{flow_user}}
-  with check (owner_id = (select access.mine('CREATE')) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))) and (file_id is null or file_id in (select id from pyfi.file)));
+  with check (owner_id = (select access.mine('CREATE')) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('CREATE'))) and (file_id is null or file_id in (select id from pyfi.file)));
 create policy flow_update on pyfi.flow for update to {{flow_user}}
   using ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))))
-  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))) and (file_id is null or file_id in (select id from pyfi.file)));
+  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))) and (file_id is null or file_id in (select id from pyfi.file)));
 create policy flow_delete on pyfi.flow for delete to {{flow_user}}
   using ((owner_id = (select access.mine('DELETE')) or network_id = any ((select access.networks('DELETE'))::uuid[]) or (select access.wide('DELETE'))));
 grant select, insert, update, delete on pyfi.flow to {{flow_user}};
@@ -172,10 +172,10 @@ grant select on pyfi.privilege to {{flow_user}};
 create policy processor_select on pyfi.processor for select to {{flow_user}}
   using ((owner_id = (select access.mine('LS_PROCESSORS')) or network_id = any ((select access.networks('LS_PROCESSORS'))::uuid[]) or (select access.wide('LS_PROCESSORS'))));
 create policy processor_insert on pyfi.processor for insert to {{flow_user}}
-  with check (owner_id = (select access.mine('ADD_PROCESSOR')) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check (owner_id = (select access.mine('ADD_PROCESSOR')) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('ADD_PROCESSOR'))));
 create policy processor_update on pyfi.processor for update to {{flow_user}}
   using ((owner_id = (select access.mine('CHANGE_PROCESSOR')) or network_id = any ((select access.networks('CHANGE_PROCESSOR'))::uuid[]) or (select access.wide('CHANGE_PROCESSOR'))))
-  with check ((owner_id = (select access.mine('CHANGE_PROCESSOR')) or network_id = any ((select access.networks('CHANGE_PROCESSOR'))::uuid[]) or (select access.wide('CHANGE_PROCESSOR'))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check ((owner_id = (select access.mine('CHANGE_PROCESSOR')) or network_id = any ((select access.networks('CHANGE_PROCESSOR'))::uuid[]) or (select access.wide('CHANGE_PROCESSOR'))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('CHANGE_PROCESSOR'))));
 create policy processor_delete on pyfi.processor for delete to {{flow_user}}
   using ((owner_id = (select access.mine('DELETE_PROCESSOR')) or network_id = any ((select access.networks('DELETE_PROCESSOR'))::uuid[]) or (select access.wide('DELETE_PROCESSOR'))));
 grant delete on pyfi.processor to {{flow_user}};
@@ -186,10 +186,10 @@ select pg_temp.grant_columns('update', 'processor', 'but', array['generation', '
 create policy queue_select on pyfi.queue for select to {{flow_user}}
   using ((owner_id = (select access.mine('LS_QUEUES')) or network_id = any ((select access.networks('LS_QUEUES'))::uuid[]) or (select access.wide('LS_QUEUES'))));
 create policy queue_insert on pyfi.queue for insert to {{flow_user}}
-  with check (owner_id = (select access.mine('ADD_QUEUE')) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check (owner_id = (select access.mine('ADD_QUEUE')) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('ADD_QUEUE'))));
 create policy queue_update on pyfi.queue for update to {{flow_user}}
   using ((owner_id = (select access.mine('UPDATE_QUEUE')) or network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))))
-  with check ((owner_id = (select access.mine('UPDATE_QUEUE')) or network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check ((owner_id = (select access.mine('UPDATE_QUEUE')) or network_id = any ((select access.networks('UPDATE_QUEUE'))::uuid[]) or (select access.wide('UPDATE_QUEUE'))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE_QUEUE'))));
 create policy queue_delete on pyfi.queue for delete to {{flow_user}}
   using ((owner_id = (select access.mine('DELETE_QUEUE')) or network_id = any ((select access.networks('DELETE_QUEUE'))::uuid[]) or (select access.wide('DELETE_QUEUE'))));
 grant select, insert, update, delete on pyfi.queue to {{flow_user}};
@@ -212,10 +212,10 @@ grant select, insert, update, delete on pyfi.role to {{flow_user}};
 create policy scheduler_select on pyfi.scheduler for select to {{flow_user}}
   using ((owner_id = (select access.mine('LS_SCHEDULERS')) or network_id = any ((select access.networks('LS_SCHEDULERS'))::uuid[]) or (select access.wide('LS_SCHEDULERS'))));
 create policy scheduler_insert on pyfi.scheduler for insert to {{flow_user}}
-  with check (owner_id = (select access.mine('ADD_SCHEDULER')) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check (owner_id = (select access.mine('ADD_SCHEDULER')) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('ADD_SCHEDULER'))));
 create policy scheduler_update on pyfi.scheduler for update to {{flow_user}}
   using ((owner_id = (select access.mine('UPDATE_SCHEDULER')) or network_id = any ((select access.networks('UPDATE_SCHEDULER'))::uuid[]) or (select access.wide('UPDATE_SCHEDULER'))))
-  with check ((owner_id = (select access.mine('UPDATE_SCHEDULER')) or network_id = any ((select access.networks('UPDATE_SCHEDULER'))::uuid[]) or (select access.wide('UPDATE_SCHEDULER'))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check ((owner_id = (select access.mine('UPDATE_SCHEDULER')) or network_id = any ((select access.networks('UPDATE_SCHEDULER'))::uuid[]) or (select access.wide('UPDATE_SCHEDULER'))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE_SCHEDULER'))));
 create policy scheduler_delete on pyfi.scheduler for delete to {{flow_user}}
   using ((owner_id = (select access.mine('DELETE_SCHEDULER')) or network_id = any ((select access.networks('DELETE_SCHEDULER'))::uuid[]) or (select access.wide('DELETE_SCHEDULER'))));
 grant select, insert, update, delete on pyfi.scheduler to {{flow_user}};
@@ -223,10 +223,10 @@ grant select, insert, update, delete on pyfi.scheduler to {{flow_user}};
 create policy secret_select on pyfi.secret for select to {{flow_user}}
   using ((owner_id = (select access.mine('READ')) or network_id = any ((select access.networks('READ'))::uuid[]) or (select access.wide('READ'))));
 create policy secret_insert on pyfi.secret for insert to {{flow_user}}
-  with check (owner_id = (select access.mine('CREATE')) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check (owner_id = (select access.mine('CREATE')) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('CREATE'))));
 create policy secret_update on pyfi.secret for update to {{flow_user}}
   using ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))))
-  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and network_id in (select n.id from pyfi.network n where n.name = 'default' or n.id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
+  with check ((owner_id = (select access.mine('UPDATE')) or network_id = any ((select access.networks('UPDATE'))::uuid[]) or (select access.wide('UPDATE'))) and (network_id = (select n.id from pyfi.network n where n.name = 'default') or network_id = any ((select access.joined())::uuid[]) or (select access.wide('UPDATE'))));
 create policy secret_delete on pyfi.secret for delete to {{flow_user}}
   using ((owner_id = (select access.mine('DELETE')) or network_id = any ((select access.networks('DELETE'))::uuid[]) or (select access.wide('DELETE'))));
 grant insert, update, delete on pyfi.secret to {{flow_user}};

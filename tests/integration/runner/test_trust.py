@@ -118,6 +118,31 @@ def test_an_ssh_key_is_a_file_that_is_gone_afterwards(
     assert "-oHostName=127.0.0.1" in words and list(kept.iterdir()) == []
 
 
+def test_only_the_keys_of_hosts_that_were_named(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real ssh says how it would ask: strictly, and by the file of the administrator's lines, or as new."""
+    commit = repository.commit({"a.py": "1"})
+    ssh = shutil.which("ssh")
+    assert ssh
+    told, program = tmp_path / "told", tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh\n{ssh} -G "$@" >{told}\ncat "$(sed -n 's/^userknownhostsfile \\([^ ]*\\).*/\\1/p' {told})" """
+        f">>{told} 2>/dev/null\nexec git upload-pack {repository.path}\n"
+    )
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    line = "127.0.0.1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXAMPLE"
+    for known, mode in ((line, "true"), ("", "accept-new")):
+        for secret in ("", "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----"):
+            policy = Policy(private_hosts=("127.0.0.1",), known_hosts=known)
+            assert resolve("git@127.0.0.1:a/b.git", "main", policy=policy, secret=secret) == commit
+            words = told.read_text()
+            assert f"stricthostkeychecking {mode}\n" in words, known
+            assert (line in words, "globalknownhostsfile /dev/null" in words) == (bool(known), bool(known))
+
+
 def keygen(folder: Path, name: str) -> str:
     """A key of ssh; gives the line for a file of signers."""
     key = folder / name

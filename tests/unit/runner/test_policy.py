@@ -78,6 +78,8 @@ def test_what_was_kept_is_read_back() -> None:
         ("repositories_allow", "https://user:pw@h.org"),
         ("repositories_deny", "h*.org"),
         ("repositories_deny", "g\u0456thub.com"),
+        ("ssh_known_hosts", "git.example.org"),
+        ("ssh_known_hosts", "git.example.org AAAA ssh-ed25519"),
         ("commit_signers", "joe"),
         ("commit_signers", "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
     ],
