@@ -136,15 +136,10 @@ end $$;
 -- A node and the two logins of its processes. A second enrolment of the same node gives it new passwords.
 create function access.enroll_node(p_name text, p_hostname text, p_network text, p_node_verifier text, p_worker_verifier text)
   returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare v_node pyfi.node; v_network uuid; v_owner uuid; v_login text; v_worker text;
-  -- Nodes of two networks may have one name, and a role's name has 63 bytes at most.
-  v_place text := case when p_network = 'default' then '' else p_network || '/' end || p_name;
+declare v_node pyfi.node; v_network uuid; v_owner uuid;
+  v_login text := '{{prefix}}:node:' || access.node_place(p_network, p_name);
+  v_worker text := '{{prefix}}:worker:' || access.node_place(p_network, p_name);
 begin
-  if octet_length('{{prefix}}:worker:' || v_place) > 63 then
-    v_place := substr(encode(sha256(convert_to(v_place, 'UTF8')), 'hex'), 1, 24);
-  end if;
-  v_login := '{{prefix}}:node:' || v_place;
-  v_worker := '{{prefix}}:worker:' || v_place;
   select id, owner_id into v_network, v_owner from pyfi.network where name = p_network;
   perform access.require('START_AGENT', v_owner, v_network, format('network %s', p_network));
   if v_network is null then

@@ -1,8 +1,8 @@
 -- A machine becomes a node without an administrator's login: with a login that works for one call of one function, and for a while.
 
--- What stands behind `prefix:node:`, `prefix:worker:` and `prefix:join:`. Nodes of two networks may have one name.
+-- What stands behind `prefix:node:`, `prefix:worker:` and `prefix:join:`. Nodes of two networks may have one name, and no name begins with a slash.
 create function access.node_place(p_network text, p_name text) returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select case when octet_length('{{prefix}}:worker:' || p.place) > 63 then substr(encode(sha256(convert_to(p.place, 'UTF8')), 'hex'), 1, 24) else p.place end
+  select case when octet_length('{{prefix}}:worker:' || p.place) > 63 then '/' || substr(encode(sha256(convert_to(p.place, 'UTF8')), 'hex'), 1, 24) else p.place end
   from (select case when p_network = 'default' then '' else p_network || '/' end || p_name) p (place)
 $$;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_a_token_works_once(scene: Scene) -> None:
     with pytest.raises(ForbiddenError, match="used, revoked or is over"):
         tokens.redeem(token, hostname="thief")
     assert scene.superuser.ask("select hostname from pyfi.node where name = 'joins'") == [("machine",)]
+
+
+def test_a_node_is_not_named_into_anothers_login(scene: Scene) -> None:
+    """A long name's login is made of its digest; who names a node so has another login, and spoils nothing."""
+    name = "x" * 60
+    twin = hashlib.sha256(name.encode()).hexdigest()[:24]
+    first, second = offered(scene, name), offered(scene, twin)
+    hers, his = tokens.redeem(first, hostname="hers"), tokens.redeem(second, hostname="his")
+    assert hers.agent.user != his.agent.user and hers.worker.user != his.worker.user
+    found = scene.superuser.ask("select name, hostname from pyfi.node where name in (%s, %s)", name, twin)
+    assert sorted(found) == sorted([(name, "hers"), (twin, "his")])
 
 
 def test_of_two_at_once_one_wins(scene: Scene) -> None:
