@@ -248,6 +248,11 @@ begin
     insert into pyfi.member (network_id, user_id) values (v_network.id, v_user.id) on conflict do nothing;
   else
     delete from pyfi.member m where m.network_id = v_network.id and m.user_id = v_user.id;
+    if not found then return false; end if;
+    -- His code leaves the network's nodes; the policies let him start it elsewhere only.
+    update pyfi.processor p set requested_status = 'stopped'
+      where p.network_id = v_network.id and p.owner_id = v_user.id and p.requested_status in ('running', 'paused');
+    return true;
   end if;
   return found;
 end $$;

@@ -465,3 +465,19 @@ def test_a_sealed_secret_is_its_owners(scene: Scene, joe: Login) -> None:
         joe.ask("select access.sealed(%s)", id_)
     for login in (scene.ann, scene.admin):
         assert bytes(login.one("select access.sealed(%s)", id_)) == b"\x01"
+
+
+def test_who_leaves_a_network_leaves_its_nodes(scene: Scene, joe: Login) -> None:
+    """His processors there stop, and stay so until he takes them elsewhere; others' go on."""
+    network(scene)
+    scene.admin.ask("select access.give_role('joe', 'member')")
+    theirs = add_processor(scene.ann, "hers")
+    mine = add_processor(joe, "mine")
+    scene.superuser.ask("update pyfi.processor set network_id = (select id from pyfi.network where name = 'lab')")
+    status = "select requested_status from pyfi.processor where id = %s"
+    scene.ann.ask("select access.share_network('lab', 'joe', false)")
+    assert (joe.one(status, mine), scene.ann.one(status, theirs)) == ("stopped", "running")
+    with pytest.raises(ForbiddenError, match="row-level security"):
+        joe.ask("update pyfi.processor set requested_status = 'running' where id = %s", mine)
+    joe.ask("update pyfi.processor set network_id = %s where id = %s", network_of(joe), mine)
+    assert joe.count("update pyfi.processor set requested_status = 'running' where id = %s", mine) == 1
