@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -83,6 +84,15 @@ def _case(name: str, lists: Mapping[str, tuple[str, ...]]) -> str:
     )
 
 
+def _words_of(name: str, lists: Mapping[str, tuple[str, ...]]) -> str:
+    """Without SET, so that it is inlined: the look-up is one operator on a constant."""
+    lines = ",\n".join(f'    "{key}": {json.dumps(values)}' for key, values in lists.items())
+    return (
+        f"create function access.{name}(p_right text) returns jsonb language sql immutable as $$\n"
+        f"  select '{{\n{lines}}}'::pg_catalog.jsonb operator(pg_catalog.->) p_right\n$$;\n"
+    )
+
+
 def _list(name: str, values: tuple[str, ...]) -> str:
     return (
         f"create function access.{name}() returns text[] language sql immutable"
@@ -113,6 +123,21 @@ end $$;
 """
 
 
+# The definer passes the policies: what they would say of each line is asked once, of the call.
+LINES = """create function ledger.lines(p_call uuid, p_after bigint)
+  returns table (id bigint, attempt smallint, stream smallint, at timestamptz, text text)
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set jit = off as $$
+begin
+  if exists (select from pyfi.call c where c.id = p_call and ({call}))
+      or exists (select from (select p_call) c (call_id) where {public}) then
+    return query select l.id, l.attempt, l.stream, l.at, l.text from pyfi.log l
+      where l.call_id = p_call and l.id > p_after order by l.id;
+  end if;
+end $$;
+"""
+
+
 def words_sql() -> str:
     """The rights' relations as functions."""
     asked = (*rights.RIGHTS, *rights.ANY_OF)
@@ -135,9 +160,11 @@ def words_sql() -> str:
         "-- The specific rights that bring it along.",
         _case("carriers", carriers),
         "-- All words that give it, if none is revoked.",
-        _case("through", through),
+        _words_of("through", through),
         "-- What of a processor needs a right of its own; null where the asker lacks it.",
         _detail(),
+        "-- The lines of a call after a line, as the policies of pyfi.call and pyfi.log let them be seen.",
+        LINES.format(call=policies.TABLES["call"].select, public=policies.PUBLIC_LOG),
     ))  # fmt: skip
 
 

@@ -33,12 +33,20 @@ class Table:
     insert_columns: tuple[str, ...] = field(default=())
 
 
-def reach(right: str, *, row: str = "", shared: str = "networks", column: str = "network_id") -> str:
+def reach(right: str, *, row: str = "", shared: str = "joined", column: str = "network_id") -> str:
     """The rows that a right reaches: one's own, those of the networks one is in, all."""
-    parts = [f"{row}owner_id = (select access.mine('{right}'))"]
-    if shared:
-        parts.append(f"{row}{column} = any ((select access.{shared}('{right}'))::uuid[])")
-    return f"({' or '.join(parts)} or (select access.wide('{right}')))"
+    own = f"{row}owner_id = {ME}"
+    asked = {"": "", "joined": "access.joined()"}.get(shared, f"access.{shared}('{right}')")
+    network = f"{own} or {row}{column} = any ((select {asked})::uuid[])" if asked else own
+    return by_scope(right, own=own, network=network)
+
+
+def by_scope(right: str, *, own: str, network: str) -> str:
+    """One look at the scope, and then no more than what it takes: most people's is their own."""
+    return (
+        f"case (select access.scope('{right}')) when 'own' then {own} when 'network' then {network}"
+        " when 'all' then true else false end"
+    )
 
 
 def added(right: str, *ends: str) -> str:
@@ -129,7 +137,8 @@ SAME_NETWORK = (
     "exists (select from pyfi.node n join pyfi.processor p on p.network_id = n.network_id"
     " where n.id = deployment.node_id and p.id = deployment.processor_id)"
 )
-OF_CALL = "exists (select from pyfi.call c where c.id = call_id)"
+# Not `exists`, which is planned twice, once for a list of all calls.
+OF_CALL = "(select true from pyfi.call c where c.id = call_id)"
 # Not who owns the socket of the flow's first call: what waits at another socket is not his.
 OF_ROOT = (
     f"exists (select from pyfi.call c where c.id = root_id and (c.owner_id = {ME} or (select access.wide('READ'))))"
@@ -138,9 +147,16 @@ OF_ROOT = (
 )
 MINE = f"user_id = {ME} or "
 OTHERS = "user_id = any ((select access.people('READ_PRIVILEGE'))::uuid[]) or (select access.wide('READ_PRIVILEGE'))"
+# A page of calls passes over many rows of others: who asks is looked up again only for a row with two owners, and for
+# most people the third part is one constant.
 CALL = (
-    f"owner_id = {ME} or socket_owner_id = {ME} or socket_id = any ((select access.sockets('READ'))::uuid[])"
-    " or (select access.wide('READ'))"
+    f"owner_id = {ME} or socket_owner_id <> owner_id and socket_owner_id = {ME}"
+    " or (select access.scope('READ') in ('network', 'all'))"
+    " and (socket_id = any ((select access.sockets('READ'))::uuid[]) or (select access.wide('READ')))"
+)
+# Lines that are public are looked up one by one, and only by those to whom READ_LOG was given.
+PUBLIC_LOG = (
+    "case when (select access.scope('READ_LOG')) in ('network', 'all') then access.reads_log(call_id) else false end"
 )
 PROCESSOR = owned("PROCESSOR", lists="LS_PROCESSORS")
 
@@ -182,11 +198,7 @@ TABLES: Mapping[str, Table] = {
         check=GATE_ENDS,
         delete=of_plug("DELETE_PLUG"),
     ),
-    # Lines that are public are looked up one by one, and only by those to whom READ_LOG was given.
-    "log": Table(
-        select=f"{OF_CALL} or case when (select access.scope('READ_LOG')) in ('network', 'all')"
-        " then access.reads_log(call_id) else false end"
-    ),
+    "log": Table(select=f"{OF_CALL} or {PUBLIC_LOG}"),
     "login": Table(
         select=f"{MINE}(select access.wide('READ_USER'))", insert=f"user_id = {ME}", insert_columns=("program",)
     ),
@@ -244,7 +256,7 @@ TABLES: Mapping[str, Table] = {
     # What is sealed is given to whom it is for by functions: who could read it could open it with a key ring.
     "secret": replace(general(), hidden=("ciphertext",)),
     "setting": Table(
-        select="true",
+        select=f"{ME} is not null",
         insert="(select access.is_admin())",
         update="(select access.is_admin())",
         check="true",

@@ -18,7 +18,7 @@ from pyfi.core.ids import uuid7
 from pyfi.core.urls import DatabaseUrl
 from pyfi.errors import DatabaseUnavailableError, InvalidError, QueueFullError
 from pyfi.faultpoints import fault
-from pyfi.ledger.connection import Link, mapping
+from pyfi.ledger.connection import Link, Prepared, mapping
 from pyfi.ledger.options import CallOptions
 from pyfi.ledger.outcome import COLUMNS, LogLine, Outcome, from_row
 from pyfi.ledger.payloads import uploaded, value
@@ -37,6 +37,15 @@ FEW = 64
 GATHER_SECONDS = 0.02
 # Of calls that were entered and never waited for.
 MOST_UNHEARD = 20_000
+
+# Of one id apart: Postgres plans an array each time, for its length.
+OUTCOME = Prepared(name="outcome", types=("uuid",), text=f"select {COLUMNS} from pyfi.call where id = $1")  # noqa: S608 # constant columns
+OUTCOMES = f"select {COLUMNS} from pyfi.call where id = any (%s::uuid[])"  # noqa: S608
+LINES = Prepared(
+    name="lines",
+    types=("uuid", "bigint"),
+    text="select id, attempt, stream, at, text from ledger.lines($1, $2)",
+)
 
 Wake = tuple[str, frozenset[UUID]]
 
@@ -197,7 +206,7 @@ class Calls:
             self._send(outbox, address, named)
         return chosen
 
-    def _rows(self, sql: str, parameters: tuple[Any, ...], point: str = "") -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str | Prepared, parameters: tuple[Any, ...], point: str = "") -> list[tuple[Any, ...]]:
         """One statement, with a second try when the connection was cut: whatever is asked here may be asked twice."""
         was_open = self._link.is_open
         try:
@@ -235,10 +244,8 @@ class Calls:
 
     def outcomes(self, ids: Iterable[UUID]) -> dict[UUID, Outcome]:
         """The calls that this login may see, by id."""
-        rows = self._rows(
-            f"select {COLUMNS} from pyfi.call where id = any (%s::uuid[])",  # noqa: S608 # constant columns
-            ([str(each) for each in ids],),
-        )
+        named = [str(each) for each in ids]
+        rows = self._rows(OUTCOME, (named[0],)) if len(named) == 1 else self._rows(OUTCOMES, (named,))
         return {outcome.id: outcome for outcome in map(from_row, rows)}
 
     def wait(
@@ -328,10 +335,7 @@ class Calls:
 
     def logs(self, call_id: UUID, after: int = 0) -> list[LogLine]:
         """The lines of a call whose line id is above `after`, in their order."""
-        rows = self._rows(
-            "select id, attempt, stream, at, text from pyfi.log where call_id = %s::uuid and id > %s order by id",
-            (str(call_id), after),
-        )
+        rows = self._rows(LINES, (str(call_id), after))
         return [
             LogLine(id=row[0], call_id=call_id, attempt=row[1], stream=row[2], at=row[3], text=row[4]) for row in rows
         ]

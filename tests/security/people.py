@@ -16,7 +16,8 @@ from tests.integration.db.scene import (
 )
 from tests.integration.db.workers import start_worker, submit
 
-WHO = ("anonymous", "stranger", "reader", "owner", "member", "holder", "admin", "node", "worker")
+# anonymous: in the users' group and no user; former: in the administrators' group and no administrator.
+WHO = ("anonymous", "stranger", "reader", "owner", "member", "holder", "former", "admin", "node", "worker")
 
 # Rows that no verb makes yet, or that only functions make: put there as they are, without triggers and foreign keys.
 PLANTED = {
@@ -48,7 +49,7 @@ PLANTED = {
 
 def furnished(scene: Scene) -> dict[str, Login]:
     """Everybody's connection, after ann has a row in each table."""
-    for name in ("stranger", "reader", "member", "holder"):
+    for name in ("stranger", "reader", "member", "holder", "former"):
         scene.admin.ask("select access.create_user(%s, null, %s, false)", name, fresh_verifier())
     scene.admin.ask("select access.grant_right('member', null, 'ALL', 'network', false)")
     scene.admin.ask("select access.grant_right('reader', null, 'READ', 'all', false)")
@@ -78,6 +79,7 @@ def furnished(scene: Scene) -> dict[str, Login]:
         "socket": part.sockets["one"],
         "task": look.one("select task_id from pyfi.socket where id = %s", part.sockets["one"]),
     }
+    look.ask(f'grant "{scene.roles.group("flow_admin")}" to "{scene.roles.user("former")}"')
     look.ask("set session_replication_role = replica")
     for table, rest in PLANTED.items():
         if look.one(f'select count(*) from pyfi."{table}" {restriction(scene, table)}') == 0:
@@ -94,7 +96,7 @@ def furnished(scene: Scene) -> dict[str, Login]:
         "admin": scene.admin,
         "node": scene.agent(),
         "worker": scene.worker(),
-    } | {name: scene.login(f".{name}") for name in ("stranger", "reader", "member", "holder")}
+    } | {name: scene.login(f".{name}") for name in ("stranger", "reader", "member", "holder", "former")}
 
 
 OWN = {

@@ -41,7 +41,7 @@ grant execute on function access.scope(text), access.mine(text), access.wide(tex
   access.processors(text), access.sockets(text), access.people(text), access.may(text, uuid, uuid), access.require(text, uuid, uuid, text),
   access.processor_detail(uuid), access.reads_log(uuid), access.code_columns(), access.config_columns(), access.observed_columns() to {{flow_user}};
 grant execute on function ledger.submit(uuid[], uuid, text[], boolean, jsonb, uuid[]), ledger.enter(uuid[], uuid, text[], boolean, jsonb, uuid[]), ledger.upload(uuid, bigint, bytea),
-  ledger.read_payload(uuid, text, bigint, int), ledger.payload_sizes(uuid[]), ledger.published(bigint[]), ledger.laws(),
+  ledger.read_payload(uuid, text, bigint, int), ledger.payload_sizes(uuid[]), ledger.lines(uuid, bigint), ledger.published(bigint[]), ledger.laws(),
   ledger.key_id(uuid, text), ledger.cancel(uuid[], text, boolean),
   ledger.compose(uuid, text, boolean, jsonb) to {{flow_user}};
 grant execute on function ledger.error_told(json), ledger.error_says(json, text), ledger.retry(uuid[], uuid[], boolean, text),

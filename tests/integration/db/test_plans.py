@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from uuid import UUID
 
 import pytest
 
+from pyfi.ledger.calls import Calls
+from pyfi.ledger.connection import RENEWED_AFTER
 from tests.integration.db.scene import Part, Scene, add_part, add_plug, arguments
 from tests.integration.db.workers import FAILED, Told, Worker, start_worker, submit
 
@@ -101,6 +104,33 @@ def test_a_plan_is_not_made_again(scene: Scene, part: Part) -> None:
     assert scene.superuser.one(
         "select 'plan_cache_mode=force_generic_plan' = any (proconfig) from pg_proc where proname = 'turn'"
     )
+
+
+def test_looks_at_one_call_are_planned_for_many(scene: Scene, part: Part) -> None:
+    """But not for ever: what was planned for one call would read all of them. A cut connection plans anew."""
+    (id_,) = submit(scene.ann, part.sockets["one"], arguments(1))
+    scene.superuser.ask("analyze pyfi.call")
+    watcher = Worker(login=scene.ann, processor=part.processor)
+    planned = "select generic_plans > 0 from pg_prepared_statements where name = 'outcome'"
+    with closing(Calls(scene.ann.url)) as calls:
+
+        def looks(count: int) -> dict[str, int]:
+            before = scans(scene, watcher)
+            for _ in range(count):
+                assert calls.outcomes([id_]).keys() == {id_}
+            calls._link.rows("select pg_stat_force_next_flush()")
+            after = scans(scene, watcher)
+            return {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+        looks(8)
+        assert calls._link.rows(planned) == [(True,)]
+        scene.superuser.ask(FINISHED, part.sockets["one"], 20_000)
+        looks(RENEWED_AFTER - 8)
+        assert looks(RENEWED_AFTER) == {"call_pk": RENEWED_AFTER}
+        looks(3)
+        ((pid,),) = calls._link.rows("select pg_backend_pid()")
+        scene.superuser.ask("select pg_terminate_backend(%s, 10000)", pid)
+        assert looks(8) == {"call_pk": 8}
 
 
 def test_sweeping_looks_at_open_calls_only(scene: Scene, part: Part) -> None:
