@@ -10,7 +10,7 @@ import click
 from pyfi.cli import render
 from pyfi.cli.invocation import Invocation, pass_invocation
 from pyfi.cli.options import output_option
-from pyfi.logs import masked
+from pyfi.logs import masked, printable
 
 if TYPE_CHECKING:
     from pyfi.control.conservation import Law
@@ -39,9 +39,9 @@ def _machine(invocation: Invocation, output: str | None) -> bool:
     findings = examine(invocation.settings())
     if not _is_data(findings, output):
         for each in findings:
-            click.echo(masked(f"{MARKS[each.level]}  {each.subject}: {each.text}"))
+            click.echo(printable(masked(f"{MARKS[each.level]}  {each.subject}: {each.text}")))
             if each.hint and each.level != "ok":
-                click.echo(masked(f"      hint: {each.hint}"))
+                click.echo(printable(masked(f"      hint: {each.hint}")))
     return all(each.level != FAILURE for each in findings)
 
 
