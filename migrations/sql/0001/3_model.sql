@@ -5,6 +5,10 @@ begin
   if new.owner_id is distinct from old.owner_id then
     raise exception using errcode = 'PF403', message = format('the owner of a %s cannot be changed', tg_table_name);
   end if;
+  -- Calls and sealed secrets name rows by it.
+  if new.id <> old.id then
+    raise exception using errcode = 'PF403', message = format('the id of a %s cannot be changed', tg_table_name);
+  end if;
   new.updated := now();
   return new;
 end $$;

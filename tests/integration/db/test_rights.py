@@ -22,6 +22,7 @@ from tests.integration.db.scene import (
     network_of,
 )
 from tests.integration.db.workers import deploy, start_worker, submit
+from tests.security.people import furnished
 
 NOBODY = "insert into pyfi.queue (name, network_id) select %s, id from pyfi.network where name = 'default'"
 
@@ -488,3 +489,16 @@ def test_who_leaves_a_network_leaves_its_nodes(scene: Scene, joe: Login) -> None
         joe.ask("update pyfi.processor set requested_status = 'running' where id = %s", mine)
     joe.ask("update pyfi.processor set network_id = %s where id = %s", network_of(joe), mine)
     assert joe.count("update pyfi.processor set requested_status = 'running' where id = %s", mine) == 1
+
+
+@pytest.mark.parametrize("table", ["network", "node", "queue", "processor", "socket", "plug", "secret", "role"])
+def test_ids_and_owners_stay(scene: Scene, table: str) -> None:
+    """Calls name a socket by its id, also one that is gone: nobody's row becomes another, nor an administrator's."""
+    furnished(scene)
+    ann, admin = scene.ann.one("select access.me()"), scene.admin.one("select access.me()")
+    change = f"update pyfi.{table} set {{}} where owner_id = %s"
+    for login in (scene.ann, scene.admin):
+        with pytest.raises(ForbiddenError, match=f"the id of a {table} cannot be changed"):
+            login.ask(change.format("id = gen_random_uuid()"), ann)
+        with pytest.raises(ForbiddenError, match=f"the owner of a {table} cannot be changed"):
+            login.ask(change.format("owner_id = %s"), admin, ann)
