@@ -76,6 +76,15 @@ def test_names_of_other_roles_are_only_names(scene: Scene, name: str) -> None:
     assert sorted(before) == sorted(after)
 
 
+def test_who_has_no_right_fills_no_disk_by_logging_in(scene: Scene) -> None:
+    """The one row that everybody writes is a short one."""
+    scene.admin.ask("select access.create_user('joe', null, %s, false)", fresh_verifier())
+    joe = scene.login(".joe")
+    assert joe.count("insert into pyfi.login (program) values ('psql')") == 1
+    with pytest.raises(InvalidError):
+        joe.ask("insert into pyfi.login (program) values (repeat('x', 100000))")
+
+
 def test_twins_by_case_are_two(scene: Scene) -> None:
     """Neither is the other's login."""
     for name in ("Joe", "joe"):

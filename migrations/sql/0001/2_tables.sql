@@ -214,6 +214,7 @@ CREATE TABLE pyfi.login (
   address TEXT DEFAULT host(inet_client_addr()),
   at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
   CONSTRAINT login_pk PRIMARY KEY (id),
+  CONSTRAINT login_program_check CHECK (length(program) <= 200),
   CONSTRAINT login_user_id_fk FOREIGN KEY(user_id) REFERENCES pyfi."user" (id) ON DELETE CASCADE
 );
 

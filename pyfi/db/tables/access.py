@@ -91,6 +91,8 @@ class Login(Base):
     """A user logged in to the command line."""
 
     __tablename__ = "login"
+    # Everybody writes it, whatever his rights.
+    __table_args__ = (CheckConstraint("length(program) <= 200", name="program"),)
 
     id: Mapped[uuid.UUID] = mapped_column(
         primary_key=True, server_default=func.gen_random_uuid(), doc="what other rows refer to"
