@@ -44,7 +44,7 @@ QUIET_SECONDS = 30.0
 FORGET_ROWS = 64
 # After the guest was ended: to tell the ledger of it. What is not told by then, the agent tells.
 LAST_WORDS_SECONDS = 5.0
-RESYNC = "select ledger.resync(%s::uuid, %s::bigint[])"
+RESYNC = "select ledger.resync(%s::uuid, %s::bigint[], %s)"
 
 
 class Engine:
@@ -133,7 +133,9 @@ class Engine:
         held = [*(call.token for call in self._calls.all()), *self._report.tokens()]
         self._resynced = False
         self._attention.on_connected()
-        self._database.send(RESYNC, (self._config.worker_id, held), self._on_resynced, self._on_refused)
+        self._database.send(
+            RESYNC, (self._config.worker_id, held, self._calls.newest), self._on_resynced, self._on_refused
+        )
         fault("worker.resyncing", self._database.fileno())
 
     def _on_resynced(self, _rows: Rows) -> None:

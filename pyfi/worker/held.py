@@ -74,6 +74,8 @@ class Line(NamedTuple):
 class Calls:
     """waiting: claimed, not in the guest. sent: in the guest, in the order of starting; the first one runs.
 
+    newest: the greatest token of all that it ever held.
+
     The guest starts calls in the order of their tokens, so that its mark tells of all of them.
     """
 
@@ -82,12 +84,14 @@ class Calls:
         self.waiting: deque[Held] = deque()
         self.sent: OrderedDict[int, Held] = OrderedDict()
         self.window = 1
+        self.newest = 0
         self._mean_seconds = 0.0
         self._known = False
 
     def claimed(self, calls: list[Held]) -> None:
         """Take over what a turn claimed."""
         self.waiting.extend(sorted(calls, key=lambda call: call.token))
+        self.newest = max(self.newest, *(call.token for call in calls)) if calls else self.newest
 
     def room(self) -> int:
         """How many more to claim."""

@@ -12,9 +12,15 @@ from tests.faults.flow.graph import Entered
 
 ROWS = """
 select root_id, id, name, state, result::text, attempt, frame is null as is_call,
-  exists (select from pyfi.event e where e.call_id = c.id and e.note = 'the lease ran out') as expired
+  exists (select from pyfi.event e where e.call_id = c.id and e.note = 'the lease ran out') as expired,
+  (select count(*) from pyfi.event e where e.call_id = c.id and e.name = 'lost') as lost
 from pyfi.call c
 """
+
+
+# Of the kills, that may hit a guest after its start mark and before the function's first line. What counted calls that
+# had not begun would do so far more often.
+STRUCK_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +81,22 @@ class Verdict:
         return self.unseen - self.forgiven
 
     @property
-    def invented(self) -> Counter[str]:
+    def _unstarted(self) -> Counter[str]:
         """Attempts that were no start, but for those of a lease that ran out: the first call held counts then."""
         expired = {row[1] for row in self.rows if row[7]}
         return Counter({key: more for key, more in (self.attempts - self.starts).items() if key not in expired})
+
+    @property
+    def struck(self) -> Counter[str]:
+        """Those of them that a kill may explain: the mark said that the function begins, and it wrote no line."""
+        struck = self._unstarted & Counter({row[1]: row[8] for row in self.rows})
+        most = STRUCK_SHARE * (self.harm["guest"] + self.harm["worker"])
+        return struck if struck.total() <= most else Counter()
+
+    @property
+    def invented(self) -> Counter[str]:
+        """Those of them that nothing explains."""
+        return self._unstarted - self.struck
 
     @property
     def is_good(self) -> bool:
@@ -90,10 +108,11 @@ class Verdict:
         calls = sum(each.calls for each in self.entered.values())
         harm = ", ".join(f"{count} {kind}" for kind, count in sorted(self.harm.items()))
         forgotten = f" ({self.unseen.total()} that Postgres forgot when it crashed)" if self.unseen else ""
+        struck = f" ({self.struck.total()} more before the first line)" if self.struck else ""
         return (
             f"{self.broker}: {calls} in = {calls - self.lost} finished, {self.lost} lost, {self.doubled} twice,"
             f" {self.refused} duplicate deliveries and late finishes refused,"
-            f" {self.starts.total() - calls} re-runs{forgotten}, killed: {harm}, seed {self.seed}"
+            f" {self.starts.total() - calls} re-runs{forgotten}{struck}, killed: {harm}, seed {self.seed}"
         )
 
     def complaints(self) -> list[str]:

@@ -492,12 +492,16 @@ begin
 end $$;
 
 -- After a worker's connection was cut: what a lost reply gave it, and it never saw, goes back untouched.
-create function ledger.resync(p_worker uuid, p_held bigint[]) returns int
+-- p_seen: the newest token that it ever had. A claim is not flushed, so that a crash of the server may forget tokens that it gave; the worker
+-- and its guest go by their order, and must never meet one twice.
+create function ledger.resync(p_worker uuid, p_held bigint[], p_seen bigint) returns int
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare v_last bigint := (select t.last_value from ledger.claim_token t);
 begin
   if not exists (select from pyfi.worker w join pyfi.node n on n.id = w.node_id where w.id = p_worker and n.worker_login = access.acting()) then
     raise exception using errcode = 'PF403', message = 'this worker is not enlisted';
   end if;
+  perform nextval('ledger.claim_token') from generate_series(1, least(p_seen - v_last, 1000000));
   return ledger.release(p_worker, 0, p_held, 'the worker''s connection was cut');
 end $$;
 

@@ -6,6 +6,7 @@ grant usage on schema ledger, access to {{flow_worker}};
 grant usage on schema ledger, access, agent to {{flow_node}};
 grant select, insert, update, delete on all tables in schema pyfi to {{definer}};
 grant usage on all sequences in schema pyfi, ledger to {{definer}};
+grant select on sequence ledger.claim_token to {{definer}};
 
 do $$
 declare t text;
@@ -50,7 +51,7 @@ grant execute on function agent.register(text, text, int, jsonb), agent.heartbea
   agent.place(uuid, int), agent.report(int, jsonb), agent.worker_exited(uuid, bigint, text, boolean), agent.secrets(uuid) to {{flow_node}};
 grant execute on function ledger.take_outbox(int), ledger.next_due(), ledger.forget(bigint[]), ledger.sweep(), ledger.stale(double precision),
   ledger.rewake(text, double precision, int), ledger.retire(int) to {{flow_node}};
-grant execute on function ledger.enlist(uuid, text, uuid, int, int, int, text), ledger.resync(uuid, bigint[]), ledger.waiting(uuid, int),
+grant execute on function ledger.enlist(uuid, text, uuid, int, int, int, text), ledger.resync(uuid, bigint[], bigint), ledger.waiting(uuid, int),
   ledger.renew(uuid, uuid[], bigint[], uuid),
   ledger.turn(uuid, uuid[], bigint[], int, int, uuid[], bigint[], uuid[], bigint[], text[], text[], real[], text[], uuid[], text[], text[],
     uuid[], smallint[], double precision[], smallint[], text[], int, uuid[], uuid[], bigint[], int[], uuid[], bigint[], bigint[], text[], uuid[], int),

@@ -202,6 +202,17 @@ def test_resync_gives_back_only_what_is_not_held(scene: Scene, part: Part, worke
     assert worker.resync(calls[0], calls[3]) == 0
 
 
+def test_no_token_is_given_twice_although_a_crash_forgot_it(scene: Scene, part: Part, worker: Worker) -> None:
+    """A claim is not flushed, and neither is what the sequence gave for it."""
+    *_, newest = held(scene, part, worker)
+    scene.superuser.ask("select setval('ledger.claim_token', %s)", newest.token - 3)
+    worker.resync(seen=newest.token)
+    (call,) = worker.claim(*enter(scene, part, 1))
+    assert call.token == newest.token + 1
+    worker.resync(call, seen=call.token)
+    assert worker.claim(*enter(scene, part, 1))[0].token == call.token + 1
+
+
 def test_expired_leases_go_back(scene: Scene, part: Part, worker: Worker) -> None:
     """The one that was seen running counts; the fence refuses what comes late."""
     scene.setting("lease", "1 second")

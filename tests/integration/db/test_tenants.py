@@ -254,7 +254,7 @@ FORBIDDEN_CALLS = [
     "ledger.stale(1)",
     "ledger.rewake('', 1, 1)",
     "ledger.enlist(gen_random_uuid(), '', gen_random_uuid(), 1, 1, 1, null)",
-    "ledger.resync(gen_random_uuid(), '{}')",
+    "ledger.resync(gen_random_uuid(), '{}', 0)",
     "ledger.renew(gen_random_uuid(), '{}', '{}', null)",
     "ledger.turn(gen_random_uuid(),null,null,0,0,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,0)",
     "ledger.release(gen_random_uuid(), 1, '{}', '')",

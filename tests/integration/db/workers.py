@@ -182,9 +182,10 @@ class Worker:
         )
         return [id_ for (id_,) in rows]
 
-    def resync(self, *held: Claimed) -> int:
+    def resync(self, *held: Claimed, seen: int = 0) -> int:
         """After a cut connection."""
-        return int(self.login.one("select ledger.resync(%s, %s::bigint[])", self.id, [call.token for call in held]))
+        tokens = [call.token for call in held]
+        return int(self.login.one("select ledger.resync(%s, %s::bigint[], %s)", self.id, tokens, seen))
 
 
 def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object] | None]:

@@ -128,3 +128,27 @@ def test_the_second_address_of_the_server_is_tried(stage: Stage) -> None:
     worker = stage.worker(part, database=stage.worker_database + "?host=127.0.0.9,127.0.0.1")
     assert stage.run(part, "echo", 1)[0].result == 1
     assert worker.stop() == 0
+
+
+def test_what_a_crash_of_the_database_forgot_is_taken_for_nothing_else(stage: Stage) -> None:
+    """A claim is not flushed: the call waits again and its token may be given again, while the guest has both still."""
+    part = stage.processor("hold", "echo")
+    worker = stage.worker(part)
+    stage.run(part, "echo", *range(5))
+    held = {"file": stage.path("starts"), "name": "held", "until": stage.path("go")}
+    (first,) = stage.submit(part, "hold", held)
+    stage.until(stage.has_noted("starts", "held"), "the call runs")
+    token = stage.scene.call(first)["claim"]
+    forget = (
+        "with c as (update pyfi.call set state = 'queued', claim = null, worker_id = null, lease_until = null"
+        " where id = %s returning id, socket_id), o as (insert into pyfi.outbox (address, ids)"
+        " select s.address, array[c.id] from c join pyfi.socket s on s.id = c.socket_id)"
+        " select setval('ledger.claim_token', %s)"
+    )
+    stage.scene.superuser.ask(forget, first, token - 1)
+    stage.until(lambda: stage.cut() > 0, "its connection is cut")
+    ids = stage.submit(part, "echo", *range(10))
+    stage.until(lambda: "claimed" in {row[0] for row in stage.states(ids)}, "the worker claims again")
+    stage.touch("go")
+    assert [outcome.result for outcome in stage.outcomes([first, *ids])] == ["held", *range(10)]
+    assert worker.stop() == 0

@@ -42,6 +42,7 @@ def test_a_lost_answer_to_a_finish_is_told_again_and_what_is_held_is_kept(bench:
     bench.engine._report.back.append(bench.engine._calls.sent.pop(16))
     bench.database.lose(bench.engine)
     assert sorted(bench.database.last[1]) == [11, 12, 13, 14, 15, 16]
+    assert bench.database.last[2] == 16
     bench.database.answer([])
     assert (bench.database.finished, bench.database.claim) == (ids[:1], [])
     bench.database.answer()
