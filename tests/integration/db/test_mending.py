@@ -84,7 +84,9 @@ def outcomes(rows: Sequence[Row]) -> list[str]:
 
 def events(scene: Scene, id_: UUID) -> list[tuple[str, str]]:
     """Name and note, in their order."""
-    return [(n, t) for n, t in scene.superuser.ask("select name, note from pyfi.event where call_id = %s", id_)]
+    return [
+        (n, t) for n, t in scene.superuser.ask("select name, note from pyfi.event where call_id = %s order by id", id_)
+    ]
 
 
 def woken(scene: Scene) -> list[UUID]:
