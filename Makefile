@@ -8,7 +8,7 @@
 #   make docs         the documentation, into site/
 
 PYTHON ?=
-JOBS ?= 3
+JOBS ?= 4
 ARGS ?=
 PY := .venv/bin/python
 

@@ -149,7 +149,7 @@ def test_stopping_a_worker_is_no_loss(stage: Stage) -> None:
     stage.worker(part)
     (outcome,) = stage.outcomes([id_])
     assert (outcome.state, outcome.attempt) == ("done", 2)
-    events = stage.scene.superuser.ask("select name from pyfi.event where call_id = %s", id_)
+    events = stage.scene.superuser.ask("select name from pyfi.event where call_id = %s order by id", id_)
     assert events == [("stopped",)]
 
 
